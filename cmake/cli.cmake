@@ -1,0 +1,1 @@
+# see cmake/libraries.cmake
