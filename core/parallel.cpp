@@ -1,0 +1,175 @@
+#include "core/parallel.h"
+
+#include <immintrin.h>
+#include <pthread.h>
+#include <signal.h>
+
+#include <chrono>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "core/fp_environment.h"
+
+namespace tw {
+namespace {
+
+// About 30 us of spinning before a thread parks: longer than any op's imbalance, shorter than a scheduling quantum.
+constexpr int kSpins = 1000;
+
+// Spins until ready() holds, at most kSpins times. True if it came to hold.
+template <class Ready>
+bool spin(Ready ready) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (ready()) return true;
+    _mm_pause();
+  }
+  return ready();
+}
+
+}  // namespace
+
+Executor calling_thread() {
+  return {[](void*, int, void (*task)(void*), void* argument) { task(argument); }, nullptr};
+}
+
+void Barrier::arrive_and_wait() {
+  const uint32_t generation = generation_.load(std::memory_order_acquire);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
+    arrived_.store(0, std::memory_order_relaxed);
+    generation_.store(generation + 1, std::memory_order_release);
+    generation_.notify_all();
+    return;
+  }
+  const auto released = [&] { return generation_.load(std::memory_order_acquire) != generation; };
+  while (!spin(released)) generation_.wait(generation, std::memory_order_acquire);
+}
+
+void Team::run(void (*body)(void*, const Member&), void* region) {
+  if (wanted_ <= 1) {
+    const DefaultFpEnvironment environment;
+    body(region, {.index = 0, .count = 1, .barrier = &barrier_});
+    return;
+  }
+  body_ = body;
+  region_ = region;
+  joined_.store(0, std::memory_order_release);
+  executor_.run(executor_.self, wanted_, &Team::join, this);
+}
+
+// The first to come leads: it waits a moment for the others, closes the region and names its size. Whoever comes after
+// that returns at once, so an executor with one thread, or with threads that are busy elsewhere, cannot hang a team.
+void Team::join(void* self) {
+  Team& team = *static_cast<Team*>(self);
+  int before = team.joined_.load(std::memory_order_acquire);
+  do {
+    if (before < 0) return;  // closed
+  } while (!team.joined_.compare_exchange_weak(before, before + 1, std::memory_order_acq_rel));
+
+  const int index = before;
+  if (index == 0) {
+    using Clock = std::chrono::steady_clock;
+    const auto patience = Clock::now() + std::chrono::milliseconds(1);
+    const auto complete = [&] { return team.joined_.load(std::memory_order_acquire) == team.wanted_; };
+    while (!spin(complete) && Clock::now() < patience) {
+    }
+    int count = team.joined_.load(std::memory_order_acquire);
+    // The barrier is made ready before the region is closed, and again if somebody slipped in meanwhile.
+    do {
+      team.barrier_.reset(count);
+    } while (!team.joined_.compare_exchange_weak(count, -count, std::memory_order_acq_rel));
+    team.joined_.notify_all();
+  } else {
+    const auto closed = [&] { return team.joined_.load(std::memory_order_acquire) < 0; };
+    while (!spin(closed)) {
+      const int joined = team.joined_.load(std::memory_order_acquire);
+      if (joined >= 0) team.joined_.wait(joined, std::memory_order_acquire);
+    }
+  }
+  const DefaultFpEnvironment environment;
+  const int count = -team.joined_.load(std::memory_order_acquire);
+  team.body_(team.region_, {.index = index, .count = count, .barrier = &team.barrier_});
+}
+
+// A job is offered by raising `epoch`. A worker takes part by claiming a ticket of that epoch; tickets are withdrawn
+// when the caller is done, so a worker that wakes too late does not hold the caller up.
+struct ThreadPool::Impl {
+  std::vector<std::thread> workers;
+  void (*task)(void*) = nullptr;
+  void* argument = nullptr;
+  alignas(64) std::atomic<uint32_t> epoch{0};
+  alignas(64) std::atomic<uint64_t> tickets{0};  // epoch << 32 | tickets left
+  alignas(64) std::atomic<int> running{0};       // workers inside the task
+  std::atomic<bool> stop{false};
+
+  void work() {
+    uint32_t seen = 0;
+    for (;;) {
+      const auto offered = [&] { return epoch.load(std::memory_order_acquire) != seen; };
+      while (!spin(offered)) epoch.wait(seen, std::memory_order_acquire);
+      seen = epoch.load(std::memory_order_acquire);
+      if (stop.load(std::memory_order_acquire)) return;
+      // Count ourselves in before claiming, so that the caller, who withdraws the tickets first and waits for `running`
+      // second, sees every claim that succeeded.
+      running.fetch_add(1, std::memory_order_acq_rel);
+      if (claim(seen)) task(argument);
+      if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) running.notify_all();
+    }
+  }
+
+  bool claim(uint32_t of_epoch) {
+    uint64_t left = tickets.load(std::memory_order_acquire);
+    while (static_cast<uint32_t>(left >> 32) == of_epoch && static_cast<uint32_t>(left) > 0)
+      if (tickets.compare_exchange_weak(left, left - 1, std::memory_order_acq_rel)) return true;
+    return false;
+  }
+
+  void run(int wanted, void (*new_task)(void*), void* new_argument) {
+    task = new_task;
+    argument = new_argument;
+    const uint32_t now = epoch.load(std::memory_order_relaxed) + 1;
+    tickets.store((static_cast<uint64_t>(now) << 32) | static_cast<uint32_t>(wanted - 1), std::memory_order_release);
+    epoch.store(now, std::memory_order_release);
+    epoch.notify_all();
+    new_task(new_argument);
+    tickets.exchange(0, std::memory_order_acq_rel);
+    for (int inside = running.load(std::memory_order_acquire); inside != 0;
+         inside = running.load(std::memory_order_acquire)) {
+      if (!spin([&] { return running.load(std::memory_order_acquire) == 0; }))
+        running.wait(inside, std::memory_order_acquire);
+    }
+  }
+};
+
+ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
+  // The host's signals are the host's: our threads take none.
+  sigset_t all, previous;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &previous);
+  try {
+    impl_->workers.reserve(static_cast<size_t>(threads > 1 ? threads - 1 : 0));
+    for (int i = 1; i < threads; ++i) impl_->workers.emplace_back([impl = impl_.get()] { impl->work(); });
+  } catch (const std::system_error&) {  // fewer threads, said by size()
+  } catch (const std::bad_alloc&) {
+  }
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+}
+
+ThreadPool::~ThreadPool() {
+  impl_->stop.store(true, std::memory_order_release);
+  impl_->epoch.fetch_add(1, std::memory_order_acq_rel);
+  impl_->epoch.notify_all();
+  for (std::thread& worker : impl_->workers) worker.join();
+}
+
+int ThreadPool::size() const { return static_cast<int>(impl_->workers.size()) + 1; }
+
+Executor ThreadPool::executor() {
+  return {[](void* self, int wanted, void (*task)(void*), void* argument) {
+            static_cast<Impl*>(self)->run(wanted, task, argument);
+          },
+          impl_.get()};
+}
+
+}  // namespace tw
