@@ -1,1 +1,14 @@
-# see cmake/libraries.cmake
+# The program `tuwen`. It sees include/tuwen and nothing else of the project.
+file(GLOB cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cli/*.cpp)
+if(NOT cli_sources)
+  return()
+endif()
+add_executable(tuwen_cli ${cli_sources})
+set_target_properties(tuwen_cli PROPERTIES
+  OUTPUT_NAME tuwen
+  RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
+  INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+target_link_libraries(tuwen_cli PRIVATE tuwen::tuwen tuwen_options CLI11::CLI11)
+if(TUWEN_INSTALL)
+  install(TARGETS tuwen_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
