@@ -1,0 +1,168 @@
+// Matrix products with packed weights: one register tile, written once.
+//
+// A tile is MR rows by NS strips of 16 columns. It walks the whole of k with its sums in registers: per step it loads
+// one line of each strip and broadcasts one element of each row. Weights are read once per tile row from L2, rows of x
+// stay in L1. 6 rows x 4 strips of one 512-bit vector use 24 accumulators of 32 registers; 6 x 1 strip of two 256-bit
+// vectors 12 of 16. (BLIS' and AOCL's row-major shapes; Van Zee and van de Geijn 2015.)
+#pragma once
+
+#include <stddef.h>
+
+#include "kernels/cpu/lanes.h"
+#include "kernels/cpu/math-inl.h"
+#include "kernels/kernel_table.h"
+
+namespace tw {
+namespace {
+
+constexpr int kTileRows = 6;
+
+template <class V, int MR, int NS>
+struct Tile {
+  static constexpr int kPerStrip = 16 / V::kLanes, kVectors = NS * kPerStrip;
+  V at[static_cast<size_t>(MR)][static_cast<size_t>(kVectors)];
+};
+
+// sum_k a[i, k] b[k, j], k ascending. b: NS strips, strip_stride floats apart.
+template <class V, int MR, int NS>
+TUWEN_INLINE void multiply_tile(Tile<V, MR, NS>& acc, const float* a, int64_t a_stride, const float* b,
+                                int64_t strip_stride, int64_t k) {
+  constexpr int kPerStrip = Tile<V, MR, NS>::kPerStrip, kVectors = Tile<V, MR, NS>::kVectors;
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; ++i)
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) acc.at[i][j] = V(0.0f);
+  for (int64_t step = 0; step < k; ++step) {
+    V line[static_cast<size_t>(kVectors)];
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j)
+      line[j] = V::load(b + (j / kPerStrip) * strip_stride + (j % kPerStrip) * V::kLanes);
+#pragma GCC unroll 8
+    for (int i = 0; i < MR; ++i) {
+      const V element(a[i * a_stride + step]);
+#pragma GCC unroll 8
+      for (int j = 0; j < kVectors; ++j) acc.at[i][j] = fma(element, line[j], acc.at[i][j]);
+    }
+    b += 16;
+  }
+}
+
+// body(vector index, first column, lanes) for each vector that holds one of `columns` columns.
+template <class V, int Vectors, class Body>
+TUWEN_INLINE void for_each_column_vector(int64_t columns, Body body) {
+#pragma GCC unroll 8
+  for (int j = 0; j < Vectors; ++j) {
+    const int64_t left = columns - j * V::kLanes;
+    if (left >= V::kLanes) {
+      body(j, j * V::kLanes, All{});
+    } else if (left > 0) {
+      body(j, j * V::kLanes, First{static_cast<int>(left)});
+    }
+  }
+}
+
+template <class V, int MR, int NS>
+__attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int64_t column) {
+  constexpr int kVectors = Tile<V, MR, NS>::kVectors;
+  Tile<V, MR, NS> acc;
+  multiply_tile(acc, p.x + row * p.x_stride, p.x_stride, p.weights + column * p.k, kStrip * p.k, p.k);
+
+  const int64_t columns = p.columns - column < NS * 16 ? p.columns - column : NS * 16;
+  float* y = p.y + row * p.y_stride + column;
+  if (p.bias != nullptr) {
+    for_each_column_vector<V, kVectors>(columns, [&](int j, int64_t c, auto lanes) {
+      const V bias = V::load(p.bias + column + c, lanes);
+#pragma GCC unroll 8
+      for (int i = 0; i < MR; ++i) acc.at[i][j] = acc.at[i][j] + bias;
+    });
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; ++i) {
+    float* out = y + i * p.y_stride;
+    for_each_column_vector<V, kVectors>(columns, [&](int j, int64_t c, auto lanes) {
+      const V value = p.add_to_output ? acc.at[i][j] + V::load(out + c, lanes) : acc.at[i][j];
+      value.store(out + c, lanes);
+    });
+  }
+  // The tile just written is in L1: one switch a row costs nothing, and the tiles stay free of nineteen activations.
+  if (p.activation != Activation::linear)
+    for (int i = 0; i < MR; ++i) activate_row<V>(p.activation, y + i * p.y_stride, y + i * p.y_stride, columns);
+}
+
+// body(integral_constant-like row count, first row): tiles of six rows and of five, four ... so that none is much
+// smaller than the others (197 = 29 x 6 + 23 would leave a tail; 32 x 6 + 1 x 5 does not).
+template <int N>
+struct Count {
+  static constexpr int value = N;
+};
+template <class Body>
+TUWEN_INLINE void for_each_row_tile(int64_t rows, Body body) {
+  const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+  for (int64_t t = 0, row = 0; t < tiles; ++t) {
+    const int64_t end = rows * (t + 1) / tiles;
+    switch (end - row) {
+      case 1:
+        body(Count<1>{}, row);
+        break;
+      case 2:
+        body(Count<2>{}, row);
+        break;
+      case 3:
+        body(Count<3>{}, row);
+        break;
+      case 4:
+        body(Count<4>{}, row);
+        break;
+      case 5:
+        body(Count<5>{}, row);
+        break;
+      default:
+        body(Count<6>{}, row);
+        break;
+    }
+    row = end;
+  }
+}
+
+// MaxNS: strips a tile takes at most. Strips are the outer loop, so a panel of weights is read from memory once.
+template <class V, int MaxNS>
+void linear_kernel(const LinearArgs& p) {
+  for (int64_t column = 0; column < p.columns;) {
+    const int64_t strips = (p.columns - column + kStrip - 1) / kStrip;
+    const auto all_rows = [&](auto ns) {
+      for_each_row_tile(p.rows, [&](auto mr, int64_t row) {
+        linear_tile<V, decltype(mr)::value, decltype(ns)::value>(p, row, column);
+      });
+      column += decltype(ns)::value * kStrip;
+    };
+    if (strips >= MaxNS) {
+      all_rows(Count<MaxNS>{});
+    } else if constexpr (MaxNS > 1) {
+      if (strips == 3) {
+        all_rows(Count<3>{});
+      } else if (strips == 2) {
+        all_rows(Count<2>{});
+      } else {
+        all_rows(Count<1>{});
+      }
+    }
+  }
+}
+
+// Rows against rows: dot products of length k, used for logits. One vector accumulator each.
+template <class V>
+void similarity_kernel(const SimilarityArgs& p) {
+  for (int64_t m = 0; m < p.rows; ++m) {
+    const float* x = p.x + m * p.x_stride;
+    for (int64_t n = 0; n < p.columns; ++n) {
+      const float* z = p.z + n * p.z_stride;
+      V total(0.0f);
+      for_each_vector<V>(
+          p.k, [&](int64_t i, auto lanes) { total = fma(V::load(x + i, lanes), V::load(z + i, lanes), total); });
+      p.y[m * p.y_stride + n] = p.scale * sum(total);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tw

@@ -1,0 +1,90 @@
+// Row-wise kernels over any vector type. Contracts: kernels/kernel_table.h.
+#pragma once
+
+#include <math.h>
+
+#include "kernels/cpu/lanes.h"
+#include "kernels/cpu/math-inl.h"
+#include "kernels/kernel_table.h"
+
+namespace tw {
+namespace {
+
+template <class V>
+void layer_norm_kernel(const LayerNormArgs& p) {
+  const float count = static_cast<float>(p.columns);
+  for (int64_t r = 0; r < p.rows; ++r) {
+    const float* x = p.x + r * p.x_stride;
+    float* y = p.y + r * p.y_stride;
+    V total(0.0f), squares(0.0f);
+    for_each_vector<V>(p.columns, [&](int64_t i, auto k) { total = total + V::load(x + i, k); });
+    const V mean(sum(total) / count);
+    for_each_vector<V>(p.columns, [&](int64_t i, auto k) {
+      const V d = select(k, V::load(x + i, k) - mean, V(0.0f));
+      squares = fma(d, d, squares);
+    });
+    const V inverse_sigma(1.0f / ::sqrtf(sum(squares) / count + p.epsilon));
+    for_each_vector<V>(p.columns, [&](int64_t i, auto k) {
+      const V normal = (V::load(x + i, k) - mean) * inverse_sigma;
+      fma(normal, V::load(p.gamma + i, k), V::load(p.beta + i, k)).store(y + i, k);
+    });
+  }
+}
+
+// exp(x - max) into y; returns the sum. Shared with attention.
+template <class V>
+TUWEN_INLINE float exponentials(float* y, const float* x, int64_t n, float scale, float largest) {
+  V total(0.0f);
+  const V factor(scale), offset(largest);
+  for_each_vector<V>(n, [&](int64_t i, auto k) {
+    const V e = exp(V::load(x + i, k) * factor - offset);
+    e.store(y + i, k);
+    total = total + select(k, e, V(0.0f));
+  });
+  return sum(total);
+}
+
+// The largest of scale * x.
+template <class V>
+TUWEN_INLINE float largest_scaled(const float* x, int64_t n, float scale) {
+  const V factor(scale);
+  V largest(-HUGE_VALF);
+  for_each_vector<V>(
+      n, [&](int64_t i, auto k) { largest = max(largest, select(k, V::load(x + i, k) * factor, V(-HUGE_VALF))); });
+  return max_lane(largest);
+}
+
+template <class V>
+void softmax_kernel(const RowsArgs& p) {
+  for (int64_t r = 0; r < p.rows; ++r) {
+    const float* x = p.x + r * p.x_stride;
+    float* y = p.y + r * p.y_stride;
+    const float largest = largest_scaled<V>(x, p.columns, 1.0f);
+    const V inverse(1.0f / exponentials<V>(y, x, p.columns, 1.0f, largest));
+    for_each_vector<V>(p.columns, [&](int64_t i, auto k) { (V::load(y + i, k) * inverse).store(y + i, k); });
+  }
+}
+
+template <class V>
+void l2_normalize_kernel(const RowsArgs& p) {
+  for (int64_t r = 0; r < p.rows; ++r) {
+    const float* x = p.x + r * p.x_stride;
+    float* y = p.y + r * p.y_stride;
+    V squares(0.0f);
+    for_each_vector<V>(p.columns, [&](int64_t i, auto k) {
+      const V a = V::load(x + i, k);
+      squares = fma(a, a, squares);
+    });
+    const V norm(::sqrtf(sum(squares)));
+    for_each_vector<V>(p.columns, [&](int64_t i, auto k) { (V::load(x + i, k) / norm).store(y + i, k); });
+  }
+}
+
+template <class V>
+void activation_kernel(const RowsArgs& p) {
+  for (int64_t r = 0; r < p.rows; ++r)
+    activate_row<V>(p.activation, p.y + r * p.y_stride, p.x + r * p.x_stride, p.columns);
+}
+
+}  // namespace
+}  // namespace tw

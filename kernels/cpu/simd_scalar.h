@@ -1,0 +1,54 @@
+// One f32 lane: the twin of the vector types, to debug the shared templates in and to test them without any ISA.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include "core/dtype.h"
+#include "kernels/cpu/lanes.h"
+
+namespace tw {
+namespace {
+
+struct F32x1 {
+  static constexpr int kLanes = 1;
+  using Mask = bool;
+  float v;
+
+  TUWEN_INLINE F32x1() = default;
+  TUWEN_INLINE explicit F32x1(float all) : v(all) {}
+  static TUWEN_INLINE F32x1 load(const float* p, All = {}) { return F32x1{*p}; }
+  static TUWEN_INLINE F32x1 load(const float* p, First) { return F32x1{*p}; }
+  TUWEN_INLINE void store(float* p, All = {}) const { *p = v; }
+  TUWEN_INLINE void store(float* p, First) const { *p = v; }
+};
+
+TUWEN_INLINE F32x1 operator+(F32x1 a, F32x1 b) { return F32x1{a.v + b.v}; }
+TUWEN_INLINE F32x1 operator-(F32x1 a, F32x1 b) { return F32x1{a.v - b.v}; }
+TUWEN_INLINE F32x1 operator*(F32x1 a, F32x1 b) { return F32x1{a.v * b.v}; }
+TUWEN_INLINE F32x1 operator/(F32x1 a, F32x1 b) { return F32x1{a.v / b.v}; }
+TUWEN_INLINE F32x1 fma(F32x1 a, F32x1 b, F32x1 c) { return F32x1{std::fma(a.v, b.v, c.v)}; }
+TUWEN_INLINE F32x1 fnma(F32x1 a, F32x1 b, F32x1 c) { return F32x1{std::fma(-a.v, b.v, c.v)}; }
+TUWEN_INLINE F32x1 max(F32x1 a, F32x1 b) { return a.v > b.v ? a : b; }
+TUWEN_INLINE F32x1 min(F32x1 a, F32x1 b) { return a.v < b.v ? a : b; }
+TUWEN_INLINE F32x1 round(F32x1 a) { return F32x1{std::nearbyint(a.v)}; }
+TUWEN_INLINE F32x1 abs(F32x1 a) { return F32x1{std::fabs(a.v)}; }
+TUWEN_INLINE F32x1 copy_sign(F32x1 magnitude, F32x1 sign) { return F32x1{std::copysign(magnitude.v, sign.v)}; }
+TUWEN_INLINE bool less(F32x1 a, F32x1 b) { return a.v < b.v; }
+TUWEN_INLINE F32x1 select(bool m, F32x1 yes, F32x1 no) { return m ? yes : no; }
+TUWEN_INLINE F32x1 select(First, F32x1 yes, F32x1) { return yes; }
+TUWEN_INLINE F32x1 select(All, F32x1 yes, F32x1) { return yes; }
+TUWEN_INLINE F32x1 scale_by_power(F32x1 a, F32x1 n) { return F32x1{std::ldexp(a.v, static_cast<int>(n.v))}; }
+TUWEN_INLINE float sum(F32x1 a) { return a.v; }
+TUWEN_INLINE float max_lane(F32x1 a) { return a.v; }
+TUWEN_INLINE F32x1 load_f16(F32x1, const uint16_t* p) { return F32x1{f16_to_f32(*p)}; }
+TUWEN_INLINE F32x1 load_bf16(F32x1, const uint16_t* p) { return F32x1{bf16_to_f32(*p)}; }
+TUWEN_INLINE void store_bf16(uint16_t* p, F32x1 a) { *p = f32_to_bf16(a.v); }
+TUWEN_INLINE void transpose_16x16(F32x1, float* out, const float* in, int64_t stride, int rows, First columns) {
+  for (int c = 0; c < columns.count; ++c)
+    for (int r = 0; r < 16; ++r) out[c * 16 + r] = r < rows ? in[r * stride + c] : 0.0f;
+}
+
+}  // namespace
+}  // namespace tw

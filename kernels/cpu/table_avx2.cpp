@@ -1,0 +1,31 @@
+#include "kernels/cpu/attention-inl.h"
+#include "kernels/cpu/gemm-inl.h"
+#include "kernels/cpu/inputs-inl.h"
+#include "kernels/cpu/rows-inl.h"
+#include "kernels/cpu/simd_avx2.h"
+#include "kernels/kernel_table.h"
+
+namespace tw {
+
+const KernelTable& avx2_table() {
+  static constexpr KernelTable kTable = {
+      .name = "avx2",
+      .linear = linear_kernel<F32x8, 1>,
+      .attention = attention_kernel<F32x8, 1>,
+      .layer_norm = layer_norm_kernel<F32x8>,
+      .softmax = softmax_kernel<F32x8>,
+      .l2_normalize = l2_normalize_kernel<F32x8>,
+      .activation = activation_kernel<F32x8>,
+      .embed = embed_kernel<F32x8>,
+      .add_periodic = add_periodic_kernel<F32x8>,
+      .patches_u8 = patches_u8_kernel,
+      .patches_f32 = patches_f32_kernel<F32x8>,
+      .similarity = similarity_kernel<F32x8>,
+      .f16_to_f32 = f16_to_f32_kernel<F32x8>,
+      .bf16_to_f32 = bf16_to_f32_kernel<F32x8>,
+      .f32_to_bf16 = f32_to_bf16_kernel<F32x8>,
+  };
+  return kTable;
+}
+
+}  // namespace tw

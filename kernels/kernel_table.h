@@ -1,0 +1,166 @@
+// The kernel table: every arithmetic operation of the runtime, as a plain function over raw pointers.  Read this first.
+//
+// `reference` (kernels/reference/, plain loops in double) fills every entry and is the executable specification; avx2
+// and avx512 start from it and override. A kernel is single-threaded, allocates nothing, checks nothing and may read
+// and write only what its contract names: kernels/ops.cpp checks, slices the work and calls it from every thread of a
+// team.
+//
+// Rules for all entries: rows are `stride` floats apart and at least as long as the row; no alignment is required
+// unless said; zero rows or columns are a no-op. How a sum is ordered depends on the lengths summed over and on the
+// table, never on which rows or columns a call covers, so that any slicing gives the same bits. Accuracy: eps = 2^-24
+// is the unit roundoff of f32; bounds are per element.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/activation.h"
+
+namespace tw {
+
+// Packed weights: columns in strips of kStrip, the last one padded with zeros; strip s holds [k][kStrip] floats,
+// 64-byte aligned. See kernels/pack.h.
+constexpr int64_t kStrip = 16;
+// Columns that one unit of work of a matrix product covers: the widest register tile.
+constexpr int64_t kPanel = 4 * kStrip;
+
+// y[m, n] = f(sum_k x[m, k] w[n, k] + bias[n])        f = activation
+// y[m, n] = (sum_k x[m, k] w[n, k] + bias[n]) + y[m, n]   if add_to_output; activation must be linear
+// One f32 accumulator per element, k ascending, fused multiply-add.  |y - y_ref| <= 2 K eps sum_k |x w|, before f.
+// y must not overlap x.
+struct LinearArgs {
+  const float* x;  // [rows, k]
+  int64_t x_stride;
+  const float* weights;  // packed strips of the columns asked for
+  const float* bias;     // [columns] or null
+  float* y;              // [rows, columns]
+  int64_t y_stride;
+  int64_t rows, columns, k;
+  Activation activation;
+  bool add_to_output;
+};
+
+// Scaled dot-product attention of one head and one sequence (Vaswani et al. 2017, arXiv:1706.03762, eq. 1):
+//   out[i, :] = sum_j p[i, j] v[j, :],   p[i, :] = softmax_j(scale q[i, :] . k[j, :])
+// Whole score rows are kept; softmax subtracts the row's maximum; rows of out are divided by the sum at the end.
+// |out - ref| <= (4 d scale max|q||k| + 2 keys + 16) eps max|v|.  out must not overlap the inputs.
+struct AttentionArgs {
+  const float *q, *k, *v;  // q [queries, width], k and v [keys, width]: the head's columns
+  int64_t q_stride, k_stride, v_stride;
+  float* out;  // [queries, width]
+  int64_t out_stride;
+  int64_t queries, keys, width;
+  float scale;
+  float* scratch;  // attention_scratch(keys, width) floats, 64-byte aligned
+};
+// Room for K and V packed in strips and for the score rows of one tile of queries.
+constexpr int64_t kAttentionRows = 24;
+constexpr int64_t attention_scratch(int64_t keys, int64_t width) {
+  const int64_t keys_padded = (keys + kStrip - 1) / kStrip * kStrip,
+                width_padded = (width + kStrip - 1) / kStrip * kStrip;
+  return keys_padded * width + keys * width_padded + kAttentionRows * keys_padded;
+}
+
+// y[r, :] = (x[r, :] - mean) / sqrt(variance + epsilon) * gamma + beta; biased variance, two passes.
+// y may be x.  |y - y_ref| <= 16 eps (|gamma| max|x - mean| / sigma (1 + |mean| / sigma) + |beta|).
+// Ba, Kiros, Hinton 2016, arXiv:1607.06450.
+struct LayerNormArgs {
+  const float* x;
+  int64_t x_stride;
+  const float *gamma, *beta;  // [columns]
+  float* y;
+  int64_t y_stride;
+  int64_t rows, columns;
+  float epsilon;
+};
+
+// Row-wise operations y[r, :] = f(x[r, :]); y may be x.
+//   softmax:       exp(x - max) / sum
+//   l2_normalize:  x / sqrt(sum x^2); a zero row gives NaN, as the reference does
+//   activation:    elementwise; |y - y_ref| <= 4e-7 max(1, |y_ref|)
+struct RowsArgs {
+  const float* x;
+  int64_t x_stride;
+  float* y;
+  int64_t y_stride;
+  int64_t rows, columns;
+  Activation activation;  // used by `activation` alone
+};
+
+// y[r, :] = (word[ids[r], :] + type[type_ids[r], :]) + position[position_ids[r], :], in this order.
+// Tables are dense [*, columns]; ids are valid.
+struct EmbedArgs {
+  const float *word, *type, *position;
+  const int32_t *ids, *type_ids, *position_ids;  // [rows]
+  float* y;
+  int64_t y_stride;
+  int64_t rows, columns;
+};
+
+// y[r, :] = y[r, :] + table[(first + r) % period, :].   table dense [period, columns].
+struct AddPeriodicArgs {
+  const float* table;
+  int64_t period, first;
+  float* y;
+  int64_t y_stride;
+  int64_t rows, columns;
+};
+
+// Patches of one image as rows of a matrix, in the order of a convolution weight [channel, y, x] flattened:
+//   y[gy * grid_width + gx, (c * patch + py) * patch + px] = value(c, gy * patch + py, gx * patch + px)
+// Rows [first_row, first_row + rows) of that matrix. Values are exact: no arithmetic.
+struct PatchesArgs {
+  const void* pixels;       // u8: RGB interleaved [height, width, 3]; f32: planar [channels, height, width]
+  const float* table;       // u8 only: [3, 256], value(c, y, x) = table[c, pixel]
+  int64_t width, height;    // pixels
+  int64_t channels, patch;  // u8: channels = 3
+  int64_t first_row, rows;  // of the patch matrix
+  float* y;                 // [rows, channels * patch^2]
+  int64_t y_stride;
+};
+
+// y[m, n] = scale * sum_k x[m, k] z[n, k].   The order of the sum is the table's own.  |y - ref| <= 2 k eps scale sum|x
+// z|.
+struct SimilarityArgs {
+  const float* x;  // [rows, k]
+  int64_t x_stride;
+  const float* z;  // [columns, k]
+  int64_t z_stride;
+  float* y;
+  int64_t y_stride;
+  int64_t rows, columns, k;
+  float scale;
+};
+
+// Exact widening, or rounding to nearest even.
+struct ConvertArgs {
+  const void* from;
+  void* to;
+  int64_t count;
+};
+
+struct ResizePassArgs;  // kernels/resize.h
+
+struct KernelTable {
+  const char* name;  // "reference", "avx2", "avx512"
+  void (*linear)(const LinearArgs&);
+  void (*attention)(const AttentionArgs&);
+  void (*layer_norm)(const LayerNormArgs&);
+  void (*softmax)(const RowsArgs&);
+  void (*l2_normalize)(const RowsArgs&);
+  void (*activation)(const RowsArgs&);
+  void (*embed)(const EmbedArgs&);
+  void (*add_periodic)(const AddPeriodicArgs&);
+  void (*patches_u8)(const PatchesArgs&);
+  void (*patches_f32)(const PatchesArgs&);
+  void (*similarity)(const SimilarityArgs&);
+  void (*f16_to_f32)(const ConvertArgs&);
+  void (*bf16_to_f32)(const ConvertArgs&);
+  void (*f32_to_bf16)(const ConvertArgs&);
+};
+
+// Each table is defined in one file; call only what query_cpu() allows.
+const KernelTable& reference_table();
+const KernelTable& avx2_table();
+const KernelTable& avx512_table();
+
+}  // namespace tw

@@ -1,0 +1,177 @@
+#include "kernels/ops.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/checked_math.h"
+
+namespace tw {
+namespace {
+
+// Rows that one claim of a row-wise operation covers: enough to make the claim itself cheap.
+constexpr int64_t kRowsPerUnit = 8;
+
+template <class Rows>
+void for_each_row_block(Exec& ex, int64_t rows, int64_t rows_per_unit, Rows body) {
+  ex.for_each_unit(ceil_div(rows, rows_per_unit), [&](int64_t unit) {
+    const int64_t first = unit * rows_per_unit;
+    body(first, std::min(rows_per_unit, rows - first));
+  });
+}
+
+void product(Exec& ex, Tensor y, Tensor x, const Linear& w, Activation activation, bool add_to_output) {
+  const int64_t n = w.weights.n(), panels = ceil_div(n, kPanel);
+  // A unit is a panel of columns and all rows, so weights are read once; rows are cut only where that gives members too
+  // little to share.
+  const int64_t wanted_blocks = ex.member.count == 1 ? 1 : ceil_div(int64_t{4} * ex.member.count, panels);
+  const int64_t blocks = std::clamp<int64_t>(wanted_blocks, 1, std::max<int64_t>(1, x.rows / 24));
+  ex.for_each_unit(panels * blocks, [&](int64_t unit) {
+    const int64_t n0 = unit / blocks * kPanel;
+    const int64_t block = unit % blocks, m0 = x.rows * block / blocks, m1 = x.rows * (block + 1) / blocks;
+    ex.kernels->linear({.x = x.f32_row(m0),
+                        .x_stride = x.stride,
+                        .weights = w.weights.strip_at(n0),
+                        .bias = w.bias_data() == nullptr ? nullptr : w.bias_data() + n0,
+                        .y = y.f32_row(m0) + n0,
+                        .y_stride = y.stride,
+                        .rows = m1 - m0,
+                        .columns = std::min(kPanel, n - n0),
+                        .k = w.weights.k(),
+                        .activation = activation,
+                        .add_to_output = add_to_output});
+  });
+}
+
+}  // namespace
+
+void linear(Exec& ex, Tensor y, Tensor x, const Linear& w, Epilogue epilogue) {
+  product(ex, y, x, w, Activation::linear, epilogue == Epilogue::add_to_output);
+}
+
+void linear(Exec& ex, Tensor y, Tensor x, const Linear& w, Activation activation) {
+  product(ex, y, x, w, activation, false);
+}
+
+void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w) {
+  for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
+    ex.kernels->layer_norm({.x = x.f32_row(first),
+                            .x_stride = x.stride,
+                            .gamma = w.gamma.as<float>(),
+                            .beta = w.beta.as<float>(),
+                            .y = y.f32_row(first),
+                            .y_stride = y.stride,
+                            .rows = count,
+                            .columns = x.columns,
+                            .epsilon = w.epsilon});
+  });
+}
+
+void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads) {
+  const int64_t width = q.columns / heads, items = static_cast<int64_t>(sequences.size());
+  // A unit is one head of one sequence. Where there are fewer than members, queries are cut too; K and V are then
+  // packed once per part.
+  const int64_t parts = ceil_div(ex.member.count, std::max<int64_t>(1, items * heads));
+  ex.for_each_unit(items * heads * parts, [&](int64_t unit) {
+    const Sequence& s = sequences[static_cast<size_t>(unit / (heads * parts))];
+    const int64_t column = unit / parts % heads * width, part = unit % parts;
+    const int64_t first = s.queries * part / parts, end = s.queries * (part + 1) / parts;
+    if (first == end) return;
+    ex.kernels->attention({.q = q.f32_row(s.first_query + first) + column,
+                           .k = k.f32_row(s.first_key) + column,
+                           .v = v.f32_row(s.first_key) + column,
+                           .q_stride = q.stride,
+                           .k_stride = k.stride,
+                           .v_stride = v.stride,
+                           .out = out.f32_row(s.first_query + first) + column,
+                           .out_stride = out.stride,
+                           .queries = end - first,
+                           .keys = s.keys,
+                           .width = width,
+                           .scale = 1.0f / std::sqrt(static_cast<float>(width)),
+                           .scratch = ex.scratch});
+  });
+}
+
+int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width) {
+  return round_up(attention_scratch(most_keys, head_width), kStrip);
+}
+
+void l2_normalize(Exec& ex, Tensor y, Tensor x) {
+  for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
+    ex.kernels->l2_normalize({.x = x.f32_row(first),
+                              .x_stride = x.stride,
+                              .y = y.f32_row(first),
+                              .y_stride = y.stride,
+                              .rows = count,
+                              .columns = x.columns,
+                              .activation = Activation::linear});
+  });
+}
+
+void embed(Exec& ex, Tensor y, const float* word, const float* type, const float* position, const int32_t* ids,
+           const int32_t* type_ids, const int32_t* position_ids) {
+  for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
+    ex.kernels->embed({.word = word,
+                       .type = type,
+                       .position = position,
+                       .ids = ids + first,
+                       .type_ids = type_ids + first,
+                       .position_ids = position_ids + first,
+                       .y = y.f32_row(first),
+                       .y_stride = y.stride,
+                       .rows = count,
+                       .columns = y.columns});
+  });
+}
+
+void add_periodic(Exec& ex, Tensor y, const float* table, int64_t period) {
+  for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
+    ex.kernels->add_periodic({.table = table,
+                              .period = period,
+                              .first = first,
+                              .y = y.f32_row(first),
+                              .y_stride = y.stride,
+                              .rows = count,
+                              .columns = y.columns});
+  });
+}
+
+void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
+  const int64_t rows = y.rows / items, grid = rows - 1;
+  const int64_t bytes = s.height * s.width * s.channels * (s.u8 ? 1 : static_cast<int64_t>(sizeof(float)));
+  const int64_t rows_per_unit = std::max<int64_t>(1, s.width / s.patch), units = ceil_div(grid, rows_per_unit);
+  const auto extract = s.u8 ? ex.kernels->patches_u8 : ex.kernels->patches_f32;
+  ex.for_each_unit(items * units, [&](int64_t unit) {
+    const int64_t item = unit / units, first = unit % units * rows_per_unit;
+    const Tensor mine = y.row_range(item * rows, rows);
+    if (first == 0) std::memset(mine.f32_row(0), 0, static_cast<size_t>(mine.columns) * sizeof(float));
+    extract({.pixels = static_cast<const char*>(s.pixels) + item * bytes,
+             .table = s.table,
+             .width = s.width,
+             .height = s.height,
+             .channels = s.channels,
+             .patch = s.patch,
+             .first_row = first,
+             .rows = std::min(rows_per_unit, grid - first),
+             .y = mine.f32_row(1 + first),
+             .y_stride = mine.stride});
+  });
+}
+
+void similarity(Exec& ex, Tensor y, Tensor x, Tensor z, float scale) {
+  for_each_row_block(ex, x.rows, 1, [&](int64_t first, int64_t count) {
+    ex.kernels->similarity({.x = x.f32_row(first),
+                            .x_stride = x.stride,
+                            .z = z.f32(),
+                            .z_stride = z.stride,
+                            .y = y.f32_row(first),
+                            .y_stride = y.stride,
+                            .rows = count,
+                            .columns = z.rows,
+                            .k = x.columns,
+                            .scale = scale});
+  });
+}
+
+}  // namespace tw

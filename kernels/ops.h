@@ -1,0 +1,110 @@
+// The operations that models are written in. Every one is collective: all members of a team call it with the same
+// arguments, each does its part, and it ends in the team's barrier, so the next line may read what it wrote.
+//
+// Shapes must fit together; models guarantee that when they are built. Nothing here allocates or throws.
+// Formulas, aliasing and accuracy: kernels/kernel_table.h.
+#pragma once
+
+#include <atomic>
+#include <span>
+
+#include "core/buffer.h"
+#include "core/parallel.h"
+#include "core/tensor.h"
+#include "kernels/kernel_table.h"
+#include "kernels/pack.h"
+
+namespace tw {
+
+// Counters that members claim units of work from; shared by a team, zero at the start of a region.
+struct WorkCounters {
+  static constexpr uint32_t kSlots = 4;
+  struct alignas(64) Slot {
+    std::atomic<int64_t> next{0};
+  };
+  Slot slots[kSlots];
+
+  void reset() {
+    for (Slot& slot : slots) slot.next.store(0, std::memory_order_relaxed);
+  }
+};
+
+// How a member executes: what it hands from operation to operation. One per member and region.
+struct Exec {
+  const KernelTable* kernels;
+  Member member;
+  WorkCounters* work;
+  float* scratch;         // this member's own, for attention; 64-byte aligned
+  uint32_t sequence = 0;  // operations so far
+
+  // Calls unit(i) for units of [0, count) claimed one by one, then waits for the others. Who computes a unit never
+  // changes its result, and a member that is held up holds nobody up for more than one unit.
+  template <class Unit>
+  void for_each_unit(int64_t count, Unit unit) {
+    // The slot used two operations from now is cleared here: everybody has left it, nobody can reach it yet.
+    if (member.index == 0) work->slots[(sequence + 2) % WorkCounters::kSlots].next.store(0, std::memory_order_relaxed);
+    std::atomic<int64_t>& next = work->slots[sequence % WorkCounters::kSlots].next;
+    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) unit(i);
+    ++sequence;
+    member.wait();
+  }
+};
+
+// y = x W^T + b.
+struct Linear {
+  PackedMatrix weights;  // [n, k]
+  Buffer bias;           // [n] f32, or empty
+
+  const float* bias_data() const { return bias.size() == 0 ? nullptr : bias.as<float>(); }
+};
+
+struct LayerNorm {
+  Buffer gamma, beta;  // [columns] f32
+  float epsilon = 0;
+};
+
+// What happens to a product on its way to memory.
+enum class Epilogue { store, add_to_output };
+
+// y = f(x W^T + b), or y += x W^T + b.     x [rows, k], y [rows, n]
+void linear(Exec& ex, Tensor y, Tensor x, const Linear& w, Epilogue epilogue = Epilogue::store);
+void linear(Exec& ex, Tensor y, Tensor x, const Linear& w, Activation activation);
+
+// y = LN(x), row by row; y may be x.
+void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w);
+
+// One sequence in a batch that is packed back to back.
+struct Sequence {
+  int64_t first_query, queries;  // rows of q and out
+  int64_t first_key, keys;       // rows of k and v
+};
+
+// out = softmax(q k^T / sqrt(d)) v for each sequence and head; head h is columns [h d, (h+1) d).   all [*, heads * d]
+void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads);
+// Floats that Exec::scratch must hold for it.
+int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width);
+
+// y = x / |x|, row by row; y may be x.
+void l2_normalize(Exec& ex, Tensor y, Tensor x);
+
+// y[r] = word[ids[r]] + type[type_ids[r]] + position[position_ids[r]].
+void embed(Exec& ex, Tensor y, const float* word, const float* type, const float* position, const int32_t* ids,
+           const int32_t* type_ids, const int32_t* position_ids);
+
+// y[r] += table[r % period].     table dense [period, columns]
+void add_periodic(Exec& ex, Tensor y, const float* table, int64_t period);
+
+// Row 0 of every item is zero (the class token's place), rows 1.. are the patches of that item's pixels.
+//   y [items * (1 + grid), channels * patch^2]
+struct PatchSource {
+  const void* pixels;  // items one after the other
+  bool u8;             // RGB bytes [items, height, width, 3], else planar f32 [items, channels, height, width]
+  const float* table;  // [3, 256], u8 only
+  int64_t height, width, channels, patch;
+};
+void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& source);
+
+// y[m, n] = scale x[m] . z[n]
+void similarity(Exec& ex, Tensor y, Tensor x, Tensor z, float scale);
+
+}  // namespace tw

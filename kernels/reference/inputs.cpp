@@ -1,0 +1,45 @@
+// From ids and pixels to the first matrix of a tower.
+#include "kernels/reference/kernels.h"
+
+namespace tw::reference {
+
+void embed(const EmbedArgs& p) {
+  for (int64_t r = 0; r < p.rows; ++r)
+    for (int64_t c = 0; c < p.columns; ++c)
+      p.y[r * p.y_stride + c] = (p.word[p.ids[r] * p.columns + c] + p.type[p.type_ids[r] * p.columns + c]) +
+                                p.position[p.position_ids[r] * p.columns + c];
+}
+
+void add_periodic(const AddPeriodicArgs& p) {
+  for (int64_t r = 0; r < p.rows; ++r)
+    for (int64_t c = 0; c < p.columns; ++c)
+      p.y[r * p.y_stride + c] += p.table[(p.first + r) % p.period * p.columns + c];
+}
+
+namespace {
+
+template <class Value>
+void patches(const PatchesArgs& p, Value value) {
+  const int64_t grid_width = p.width / p.patch;
+  for (int64_t r = 0; r < p.rows; ++r) {
+    const int64_t y0 = (p.first_row + r) / grid_width * p.patch, x0 = (p.first_row + r) % grid_width * p.patch;
+    float* out = p.y + r * p.y_stride;
+    for (int64_t c = 0; c < p.channels; ++c)
+      for (int64_t y = 0; y < p.patch; ++y)
+        for (int64_t x = 0; x < p.patch; ++x) *out++ = value(c, y0 + y, x0 + x);
+  }
+}
+
+}  // namespace
+
+void patches_u8(const PatchesArgs& p) {
+  const auto* pixels = static_cast<const uint8_t*>(p.pixels);
+  patches(p, [&](int64_t c, int64_t y, int64_t x) { return p.table[c * 256 + pixels[(y * p.width + x) * 3 + c]]; });
+}
+
+void patches_f32(const PatchesArgs& p) {
+  const auto* pixels = static_cast<const float*>(p.pixels);
+  patches(p, [&](int64_t c, int64_t y, int64_t x) { return pixels[(c * p.height + y) * p.width + x]; });
+}
+
+}  // namespace tw::reference
