@@ -1,0 +1,72 @@
+// The text tower: a BERT encoder.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/arena.h"
+#include "models/capture.h"
+#include "models/config.h"
+#include "models/stop.h"
+#include "models/weights.h"
+
+namespace tw {
+
+struct BertBlock {
+  Linear qkv;  // queries, keys, values; each padded to whole strips
+  Linear out;
+  LayerNorm attention_norm;
+  Linear intermediate, output;
+  LayerNorm output_norm;
+};
+
+// Activations of at most R rows (tokens of all texts of a slice, back to back) and R texts, H wide; Hp is H in whole
+// strips, I the width inside the feed-forward part.
+struct BertScratch {
+  Tensor x;    // [R, H]   residual stream
+  Tensor c;    // [R, H]   attention's result
+  Tensor q;    // [R, Hp]
+  Tensor kv;   // [R, 2 Hp]
+  Tensor h;    // [R, I]
+  Tensor cls;  // [R, H]   the first tokens, in the last block
+
+  static BertScratch plan(Arena& arena, const TextConfig& config, int64_t rows);
+};
+
+// Texts packed back to back, without padding. Ids are valid.
+struct PackedTexts {
+  const int32_t *ids, *type_ids, *position_ids;  // [tokens]
+  int64_t tokens;
+  std::span<const Sequence> every_token;  // [texts] each text asks itself
+  std::span<const Sequence> first_token;  // [texts] row i of a dense [texts, H] asks text i
+  std::span<const int64_t> first_rows;    // [texts] where each text begins
+};
+
+// Immutable after loading; any number of Sessions may use one at once.
+class Bert {
+ public:
+  // Throws unsupported for what the encoder does not run: relative positions, decoders, pruned heads.
+  explicit Bert(const TextConfig& config);
+  // `prefix`: "text_model." in a full checkpoint, "" in a stand-alone one.
+  void bind(WeightBinder& binder, const std::string& prefix);
+
+  // Collective. The first token's last hidden state of each text [texts, H]: a view into the scratch, not filled if
+  // stopped. With a capture every row of the last block is computed, else only the first tokens'.
+  Tensor forward(Exec& ex, BertScratch& s, const PackedTexts& texts, Stop& stop, Capture* capture) const;
+
+  const TextConfig& config() const { return config_; }
+
+ private:
+  void block(Exec& ex, const BertBlock& b, BertScratch& s, Tensor x, Tensor wanted, std::span<const Sequence> sequences,
+             const Tap& tap) const;
+
+  TextConfig config_;
+  int64_t heads_;
+  Activation activation_;
+  Buffer word_, position_, type_;  // [V, H], [P, H], [T, H]
+  LayerNorm embedding_norm_;
+  std::vector<BertBlock> blocks_;
+};
+
+}  // namespace tw

@@ -1,0 +1,57 @@
+// Intermediate results by name, for tests, verification and whoever looks inside a tower.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kernels/ops.h"
+
+namespace tw {
+
+// A captured matrix; for text, rows are the real tokens of all texts, back to back.
+struct Captured {
+  int64_t rows = 0, columns = 0;
+  std::vector<float> values;  // row-major [rows, columns]
+};
+
+// Collects what the full driver of a tower passes by:
+//   text.embeddings, vision.embeddings, vision.patches, vision.pre_layernorm
+//   {text,vision}.layers.{i}.{queries,keys,values,context,attention,mlp,output}, vision.layers.{i}.{norm1,norm2}
+//   {text,vision}.pooled, {text,image}.{features,embeds}
+// `attention` and `output` are the residual stream after each half of a layer; `context` is the merged heads before the
+// output projection. One encode at a time.
+class Capture {
+ public:
+  // Empty `prefix`: everything; else only names that begin with it.
+  explicit Capture(std::string prefix = {}) : prefix_(std::move(prefix)) {}
+
+  const std::map<std::string, Captured>& results() const { return results_; }
+  bool out_of_memory() const { return failed_; }
+
+  // Collective: member 0 copies, the others wait.
+  void take(Exec& ex, const std::string& name, Tensor value);
+
+ private:
+  std::string prefix_;
+  std::map<std::string, Captured> results_;
+  bool failed_ = false;  // an allocation failed inside the region, where nothing may be thrown
+};
+
+// What a driver was asked to show; mostly nothing.
+struct Tap {
+  Capture* capture = nullptr;
+  const char* tower = "";
+  int64_t layer = -1;
+
+  // A line of model code ends with this where a result is worth seeing. Costs one test when nothing is captured.
+  void operator()(Exec& ex, const char* name, Tensor value) const {
+    if (capture != nullptr) take(ex, name, value);
+  }
+
+ private:
+  void take(Exec& ex, const char* name, Tensor value) const;
+};
+
+}  // namespace tw

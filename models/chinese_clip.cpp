@@ -1,0 +1,85 @@
+#include "models/chinese_clip.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace tw {
+
+ChineseClip::ChineseClip(const ChineseClipConfig& config, Towers towers) : config_(config) {
+  if (towers != Towers::image) text_.emplace(config.text);
+  if (towers != Towers::text) vision_.emplace(config.vision);
+}
+
+void ChineseClip::bind(WeightBinder& w) {
+  constexpr auto kNoBias = WeightBinder::Bias::no;
+  if (text_) {
+    text_->bind(w, "text_model.");
+    w.linear(text_projection_, "text_projection", config_.projection_dim, config_.text.hidden_size, kNoBias);
+  }
+  if (vision_) {
+    vision_->bind(w, "vision_model.");
+    w.linear(image_projection_, "visual_projection", config_.projection_dim, config_.vision.hidden_size, kNoBias);
+  }
+  w.scalar(logit_scale_, "logit_scale");
+}
+
+std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoint, const ChineseClipConfig& config,
+                                                     const LoadOptions& options, Towers towers) {
+  if (config.kind != ConfigKind::joint)
+    throw Error(ErrorCode::unsupported, {.file = "config.json",
+                                         .field = "model_type",
+                                         .expected = "\"chinese_clip\"",
+                                         .found = "the configuration of one tower"});
+  std::shared_ptr<ChineseClip> model(new ChineseClip(config, towers));
+  LoadOptions effective = options;
+  effective.allow_unexpected |= towers != Towers::both;  // the other tower's weights are there and not asked for
+  WeightBinder binder(checkpoint, effective);
+  model->bind(binder);
+  binder.check();
+  model->bind(binder);
+  binder.read();
+  if (model->vision_) model->vision_->finish_loading();
+  model->logit_scale_ = std::exp(model->logit_scale_);
+  model->weight_bytes_ = binder.bytes();
+  return model;
+}
+
+void transpose(std::span<float> out, std::span<const float> in, int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c)
+      out[static_cast<size_t>(c * rows + r)] = in[static_cast<size_t>(r * columns + c)];
+}
+
+namespace {
+
+double log_sum_exp(const float* x, int64_t count, int64_t stride) {
+  double largest = -HUGE_VAL, sum = 0;
+  for (int64_t i = 0; i < count; ++i) largest = std::max(largest, static_cast<double>(x[i * stride]));
+  for (int64_t i = 0; i < count; ++i) sum += std::exp(static_cast<double>(x[i * stride]) - largest);
+  return largest + std::log(sum);
+}
+
+}  // namespace
+
+void probabilities(std::span<float> out, std::span<const float> logits, int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* row = logits.data() + r * columns;
+    const double total = log_sum_exp(row, columns, 1);
+    for (int64_t c = 0; c < columns; ++c)
+      out[static_cast<size_t>(r * columns + c)] = static_cast<float>(std::exp(static_cast<double>(row[c]) - total));
+  }
+}
+
+float contrastive_loss(std::span<const float> logits_per_text, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    const double diagonal = static_cast<double>(logits_per_text[static_cast<size_t>(i * n + i)]);
+    sum += log_sum_exp(logits_per_text.data() + i * n, n, 1) - diagonal;  // text i among images
+    sum += log_sum_exp(logits_per_text.data() + i, n, n) - diagonal;      // image i among texts
+  }
+  return static_cast<float>(sum / 2 / static_cast<double>(n));
+}
+
+}  // namespace tw

@@ -1,0 +1,57 @@
+// The joint model: two towers, two projections, one temperature.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "models/bert.h"
+#include "models/vit.h"
+
+namespace tw {
+
+enum class Towers { both, text, image };
+
+// Immutable after loading; share it between Sessions and threads.
+class ChineseClip {
+ public:
+  // Reads and packs what `towers` needs. Throws missing_tensor or shape_mismatch with every difference between the
+  // checkpoint and the configuration, limit_exceeded beyond the memory budget, non_finite for NaN or infinite weights,
+  // unsupported for configurations that this runtime does not run, and what reading throws.
+  static std::shared_ptr<const ChineseClip> load(const Checkpoint& checkpoint, const ChineseClipConfig& config,
+                                                 const LoadOptions& options = {}, Towers towers = Towers::both);
+
+  const ChineseClipConfig& config() const { return config_; }
+  const Bert* text() const { return text_ ? &*text_ : nullptr; }  // null if not loaded
+  const Vit* vision() const { return vision_ ? &*vision_ : nullptr; }
+  const Linear& text_projection() const { return text_projection_; }    // [J, H]
+  const Linear& image_projection() const { return image_projection_; }  // [J, D]
+  int64_t embedding_width() const { return config_.projection_dim; }    // J
+  float logit_scale() const { return logit_scale_; }  // exp of the stored parameter, ~100 in published models
+  int64_t weight_bytes() const { return weight_bytes_; }
+
+ private:
+  ChineseClip(const ChineseClipConfig& config, Towers towers);
+  void bind(WeightBinder& binder);
+
+  ChineseClipConfig config_;
+  std::optional<Bert> text_;
+  std::optional<Vit> vision_;
+  Linear text_projection_, image_projection_;
+  float logit_scale_ = 0;
+  int64_t weight_bytes_ = 0;
+};
+
+// Logits and what is computed from them. Plain functions over dense row-major arrays; no state, any thread.
+//   logits_per_text [texts, images] = scale * text_embeds . image_embeds; logits_per_image is its transpose.
+
+// out [columns, rows] = in [rows, columns] turned.
+void transpose(std::span<float> out, std::span<const float> in, int64_t rows, int64_t columns);
+
+// Softmax over each row.
+void probabilities(std::span<float> out, std::span<const float> logits, int64_t rows, int64_t columns);
+
+// The symmetric contrastive loss of [n, n] logits: half of the cross-entropies along both directions with the diagonal
+// as the target. Radford et al. 2021, arXiv:2103.00020, figure 3.
+float contrastive_loss(std::span<const float> logits_per_text, int64_t n);
+
+}  // namespace tw

@@ -1,0 +1,91 @@
+// Running a model: scratch memory, threads, and the encode calls.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/arena.h"
+#include "core/parallel.h"
+#include "models/chinese_clip.h"
+
+namespace tw {
+
+struct SessionOptions {
+  int threads = 1;
+  Executor executor = {};                // where threads come from; empty: a pool of the session's own
+  int64_t max_rows = 2048;               // tokens in a slice; raised to what one image or one text needs
+  const KernelTable* kernels = nullptr;  // null: the fastest this CPU runs
+  int64_t memory_budget = 0;             // bytes of scratch; 0: no limit
+};
+
+// What an encode call may be told besides its inputs.
+struct EncodeOptions {
+  bool normalize = true;  // divide each embedding by its length
+  Capture* capture = nullptr;
+  const std::atomic<bool>* cancel = nullptr;
+  Stop::Clock::time_point deadline = Stop::Clock::time_point::max();
+};
+
+// Images of the model's own size, one after the other.
+struct ImageBatch {
+  const void* pixels = nullptr;
+  bool u8 = false;               // RGB bytes [count, S, S, 3] through `table`; else f32 [count, C, S, S]
+  const float* table = nullptr;  // [3, 256]: what a byte of each channel stands for
+  int64_t count = 0;
+};
+
+// Token ids of texts, back to back: text i is [offsets[i], offsets[i + 1]).
+struct TextBatch {
+  std::span<const int32_t> ids;
+  std::span<const int64_t> offsets;            // [texts + 1], from 0 to ids.size()
+  std::span<const int32_t> type_ids = {};      // empty: all 0
+  std::span<const int32_t> position_ids = {};  // empty: 0, 1, 2 ... in each text
+};
+
+// Owns scratch for one caller at a time; a second caller meanwhile gets the error busy. Encode calls allocate nothing
+// (captures apart). Batches of any size run in slices of `max_rows` tokens. An embedding's bits depend on the model,
+// the kernel table and the input alone: not on the batch, its place in it, or the number of threads.
+class Session {
+ public:
+  // Throws limit_exceeded if the scratch would exceed the budget, out_of_memory if the system refuses it.
+  Session(std::shared_ptr<const ChineseClip> model, const SessionOptions& options);
+  ~Session();
+
+  // out [count, J]. Throws invalid_argument naming the argument, cancelled, busy. `out` is unspecified after an error.
+  void encode_images(const ImageBatch& images, std::span<float> out, const EncodeOptions& options = {});
+  void encode_texts(const TextBatch& texts, std::span<float> out, const EncodeOptions& options = {});
+
+  // logits_per_text [texts, images] = logit_scale * text_embeds [texts, J] . image_embeds [images, J].
+  void compare(std::span<const float> text_embeds, std::span<const float> image_embeds,
+               std::span<float> logits_per_text);
+
+  const ChineseClip& model() const { return *model_; }
+  const KernelTable& kernels() const { return *kernels_; }
+  int threads() const { return team_.threads(); }
+  int64_t scratch_bytes() const { return memory_.size(); }
+  // The scratch that a Session with these options takes.
+  static int64_t scratch_bytes(const ChineseClip& model, const SessionOptions& options);
+
+ private:
+  struct Scratch;
+  static Scratch plan(Arena& arena, const ChineseClip& model, const SessionOptions& options);
+  template <class Body>
+  void run(Body body);
+  void encode_image_slice(const ImageBatch& images, float* out, const EncodeOptions& options, Stop& stop);
+  void encode_text_slice(const TextBatch& texts, int64_t first, int64_t count, float* out, const EncodeOptions& options,
+                         Stop& stop);
+  void check(const TextBatch& texts) const;
+
+  std::shared_ptr<const ChineseClip> model_;
+  const KernelTable* kernels_;
+  std::unique_ptr<ThreadPool> pool_;
+  Team team_;
+  Buffer memory_;
+  std::unique_ptr<Scratch> scratch_;
+  WorkCounters work_;
+  std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
+};
+
+}  // namespace tw

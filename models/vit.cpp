@@ -1,0 +1,112 @@
+#include "models/vit.h"
+
+#include <algorithm>
+
+#include "core/checked_math.h"
+#include "models/activation_of.h"
+
+namespace tw {
+
+VitScratch VitScratch::plan(Arena& arena, const VisionConfig& c, int64_t rows) {
+  const int64_t width = c.hidden_size, padded = round_up(width, kStrip);
+  const int64_t patch_values = c.num_channels * c.patch_size * c.patch_size;
+  VitScratch s;
+  s.x = arena.take(rows, width);
+  s.y = arena.take(rows, width);
+  s.q = arena.take(rows, padded);
+  s.kv = arena.take(rows, 2 * padded);
+  s.h = arena.take(rows, std::max(c.intermediate_size, patch_values));
+  return s;
+}
+
+Vit::Vit(const VisionConfig& config)
+    : config_(config),
+      heads_(config.num_attention_heads),
+      activation_(activation_of(config.hidden_act, "vision_config.hidden_act")),
+      blocks_(static_cast<size_t>(config.num_hidden_layers)) {}
+
+void Vit::bind(WeightBinder& w, const std::string& prefix) {
+  const VisionConfig& c = config_;
+  const int64_t d = c.hidden_size;
+  const std::string embeddings = prefix + "embeddings.";
+  w.table(class_embedding_, embeddings + "class_embedding", {d});
+  w.linear(patch_embedding_, embeddings + "patch_embedding", {d, c.num_channels, c.patch_size, c.patch_size},
+           WeightBinder::Bias::no);
+  w.table(position_embedding_, embeddings + "position_embedding.weight", {c.tokens(), d});
+  w.ignore(embeddings + "position_ids");
+  w.layer_norm(pre_norm_, prefix + "pre_layrnorm", d, c.layer_norm_eps);  // spelt so in every checkpoint
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    VitBlock& b = blocks_[i];
+    const std::string layer = prefix + "encoder.layers." + std::to_string(i) + ".", attention = layer + "self_attn.";
+    w.layer_norm(b.norm1, layer + "layer_norm1", d, c.layer_norm_eps);
+    w.joined(b.qkv, {attention + "q_proj", attention + "k_proj", attention + "v_proj"}, d, d);
+    w.linear(b.out, attention + "out_proj", d, d);
+    w.layer_norm(b.norm2, layer + "layer_norm2", d, c.layer_norm_eps);
+    w.linear(b.fc1, layer + "mlp.fc1", c.intermediate_size, d);
+    w.linear(b.fc2, layer + "mlp.fc2", d, c.intermediate_size);
+  }
+  w.layer_norm(post_norm_, prefix + "post_layernorm", d, c.layer_norm_eps);
+}
+
+// The class token's patch is a row of zeros, so its embedding can live in the first position: the same one addition.
+void Vit::finish_loading() {
+  float* first = position_embedding_.as<float>();
+  const float* class_token = class_embedding_.as<float>();
+  for (int64_t i = 0; i < config_.hidden_size; ++i) first[i] = class_token[i] + first[i];
+}
+
+// clang-format off
+
+// Dosovitskiy et al. 2021 (arXiv:2010.11929), eq. 1-4, with CLIP's extra LayerNorm before the blocks.
+// Mirrors ChineseCLIPVisionTransformer.forward, transformers 4.37.2.
+// B images, T = 1 + (S/P)^2 tokens, D width, K = C P^2 values a patch.
+Tensor Vit::forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const ImageRows& rows, Stop& stop,
+                    Capture* capture) const {
+  const int64_t images = static_cast<int64_t>(rows.every_token.size()), tokens = config_.tokens();
+  const Tensor x = s.x.row_range(0, images * tokens);                                           // [B T, D]
+  const Tensor class_rows = x.every(tokens);                                                    // [B, D]
+  const Tensor pixel_rows = s.h.row_range(0, x.rows).column_range(0, patch_embedding_.weights.k());  // [B T, K]
+  const Tensor pooled = s.y.row_range(0, images);                                               // [B, D]
+  Tap tap{capture, "vision"};
+
+  patches(ex, pixel_rows, images, pixels);
+  linear(ex, x, pixel_rows, patch_embedding_);                   tap(ex, "patches", x);
+  add_periodic(ex, x, position_embedding_.as<float>(), tokens);  tap(ex, "embeddings", x);      // z0 = [class; E p1; E p2; ...] + pos
+  layer_norm(ex, x, x, pre_norm_);                               tap(ex, "pre_layernorm", x);
+  for (const VitBlock& b : blocks_) {
+    tap.layer = &b - blocks_.data();
+    if (stop.at_layer(ex.member, tap.layer)) return pooled;
+    // Only the class tokens leave the tower: in the last block they alone ask, everybody is still asked.
+    if (&b == &blocks_.back() && capture == nullptr) {
+      block(ex, b, s, x, class_rows, rows.class_token, tap);
+    } else {
+      block(ex, b, s, x, x, rows.every_token, tap);
+    }
+  }
+  tap.layer = -1;
+  layer_norm(ex, pooled, class_rows, post_norm_);                tap(ex, "pooled", pooled);     // y = LN(z_class)
+  return pooled;
+}
+
+// `wanted`: the rows of x that get a new value, all of them or each image's first; `sequences` leads from them to theirs.
+void Vit::block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wanted,
+                std::span<const Sequence> sequences, const Tap& tap) const {
+  const int64_t d = x.columns, padded = s.q.columns, step = x.rows / wanted.rows;
+  const Tensor y = s.y.row_range(0, x.rows), yw = s.y.row_range(0, wanted.rows);
+  const Tensor q = s.q.row_range(0, wanted.rows).column_range(0, d), kv = s.kv.row_range(0, x.rows);
+  const Tensor k = kv.column_range(0, d), v = kv.column_range(padded, d);
+  const Tensor h = s.h.row_range(0, wanted.rows).column_range(0, config_.intermediate_size);
+
+  layer_norm(ex, y, x, b.norm1);                                 tap(ex, "norm1", y);           // z' = MSA(LN(z)) + z
+  linear(ex, kv, y, b.qkv.columns(padded, 2 * padded));          tap(ex, "keys", k), tap(ex, "values", v);
+  linear(ex, q, y.every(step), b.qkv.columns(0, d));             tap(ex, "queries", q);
+  attention(ex, yw, q, k, v, sequences, heads_);                 tap(ex, "context", yw);
+  linear(ex, wanted, yw, b.out, Epilogue::add_to_output);        tap(ex, "attention", wanted);
+  layer_norm(ex, yw, wanted, b.norm2);                           tap(ex, "norm2", yw);          // z = MLP(LN(z')) + z'
+  linear(ex, h, yw, b.fc1, activation_);                         tap(ex, "mlp", h);
+  linear(ex, wanted, h, b.fc2, Epilogue::add_to_output);         tap(ex, "output", wanted);
+}
+
+// clang-format on
+
+}  // namespace tw

@@ -1,0 +1,70 @@
+// The image tower: a vision transformer.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/arena.h"
+#include "models/capture.h"
+#include "models/config.h"
+#include "models/stop.h"
+#include "models/weights.h"
+
+namespace tw {
+
+struct VitBlock {
+  LayerNorm norm1;
+  Linear qkv;  // queries, keys, values; each padded to whole strips
+  Linear out;
+  LayerNorm norm2;
+  Linear fc1, fc2;
+};
+
+// Activations of at most R rows (tokens of all images of a slice), D wide; Dp is D in whole strips.
+struct VitScratch {
+  Tensor x;   // [R, D]      residual stream
+  Tensor y;   // [R, D]      what a product reads
+  Tensor q;   // [R, Dp]
+  Tensor kv;  // [R, 2 Dp]
+  Tensor h;   // [R, max(M, K)]  inside of the MLP; before the first block, the patches
+
+  static VitScratch plan(Arena& arena, const VisionConfig& config, int64_t rows);
+};
+
+// Where each image's rows are: as one sequence that asks itself, and as a class token that asks the image.
+struct ImageRows {
+  std::span<const Sequence> every_token;  // [images] {i T, T, i T, T}
+  std::span<const Sequence> class_token;  // [images] {i, 1, i T, T}
+};
+
+// Immutable after loading; any number of Sessions may use one at once.
+class Vit {
+ public:
+  explicit Vit(const VisionConfig& config);
+  // `prefix`: "vision_model." in a full checkpoint, "" in a stand-alone one.
+  void bind(WeightBinder& binder, const std::string& prefix);
+  void finish_loading();  // folds the class token into the position table
+
+  // Collective. The class tokens after the last LayerNorm [images, D]: a view into the scratch, not filled if stopped.
+  // With a capture every row of the last block is computed, else only the class tokens'.
+  Tensor forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const ImageRows& rows, Stop& stop,
+                 Capture* capture) const;
+
+  const VisionConfig& config() const { return config_; }
+
+ private:
+  void block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wanted, std::span<const Sequence> sequences,
+             const Tap& tap) const;
+
+  VisionConfig config_;
+  int64_t heads_;
+  Activation activation_;
+  Linear patch_embedding_;
+  Buffer class_embedding_;     // [D]
+  Buffer position_embedding_;  // [T, D]; row 0 includes the class embedding once loaded
+  LayerNorm pre_norm_, post_norm_;
+  std::vector<VitBlock> blocks_;
+};
+
+}  // namespace tw

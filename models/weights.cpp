@@ -1,0 +1,183 @@
+#include "models/weights.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "core/checked_math.h"
+#include "core/error.h"
+
+namespace tw {
+namespace {
+
+constexpr int64_t kPieceFloats = int64_t{1} << 20;  // 4 MiB of a tensor are read and packed at a time
+constexpr size_t kListedTensors = 20;               // of each kind in an error
+
+std::string text_of(const std::vector<int64_t>& shape) {
+  std::string out = "[";
+  for (const int64_t d : shape) out += (out.size() > 1 ? ", " : "") + std::to_string(d);
+  return out + "]";
+}
+
+int64_t elements(const std::vector<int64_t>& shape) {
+  int64_t n = 1;
+  for (const int64_t d : shape) n *= d;
+  return n;
+}
+
+std::string list(const std::vector<std::string>& lines, const char* title) {
+  if (lines.empty()) return {};
+  std::string out = "\n  " + std::to_string(lines.size()) + " " + title + ":";
+  for (size_t i = 0; i < std::min(lines.size(), kListedTensors); ++i) out += "\n    " + lines[i];
+  if (lines.size() > kListedTensors) out += "\n    ...";
+  return out;
+}
+
+}  // namespace
+
+const TensorInfo* WeightBinder::expect(const std::string& name, const std::vector<int64_t>& shape) {
+  const TensorInfo* tensor = checkpoint_.find(name);
+  if (!loading()) {
+    expected_.insert(name);
+    if (tensor == nullptr) {
+      missing_.push_back(name + " " + text_of(shape));
+    } else if (tensor->shape != shape) {
+      misshapen_.push_back(name + ": expected " + text_of(shape) + ", found " + text_of(tensor->shape));
+    }
+  }
+  return tensor;
+}
+
+void WeightBinder::matrix_rows(PackedMatrix& destination, int64_t first_row, const std::string& name,
+                               const std::vector<int64_t>& shape) {
+  const TensorInfo* tensor = expect(name, shape);
+  if (!loading()) return;
+  jobs_.push_back([this, tensor, first_row, target = &destination] {
+    const int64_t n = tensor->shape[0], k = target->k();
+    const int64_t rows = std::max<int64_t>(kStrip, kPieceFloats / std::max<int64_t>(k, 1) / kStrip * kStrip);
+    std::vector<float> piece(static_cast<size_t>(std::min(rows, n) * k));
+    for (int64_t r = 0; r < n; r += rows) {
+      const int64_t count = std::min(rows, n - r);
+      const std::span<float> part(piece.data(), static_cast<size_t>(count * k));
+      checkpoint_.read_f32_rows(*tensor, r, part);
+      target->set_rows(first_row + r, count, part.data());
+    }
+  });
+}
+
+void WeightBinder::vector(Buffer& destination, int64_t offset, int64_t size, const std::string& name, int64_t n) {
+  const TensorInfo* tensor = expect(name, {n});
+  if (!loading()) {
+    if (offset == 0) bytes_ += size * size_of(DType::f32);
+    return;
+  }
+  if (offset == 0) destination = Buffer(size * size_of(DType::f32), "weights");
+  float* out = destination.as<float>() + offset;
+  jobs_.push_back([this, tensor, out, n] { checkpoint_.read_f32(*tensor, {out, static_cast<size_t>(n)}); });
+}
+
+void WeightBinder::linear(Linear& w, const std::string& name, int64_t n, int64_t k, Bias bias) {
+  linear(w, name, {n, k}, bias);
+}
+
+void WeightBinder::linear(Linear& w, const std::string& name, std::vector<int64_t> shape, Bias bias) {
+  const int64_t n = shape[0], k = elements(shape) / std::max<int64_t>(n, 1);
+  if (loading()) {
+    w.weights = PackedMatrix(n, k, "weights");
+  } else {
+    bytes_ += PackedMatrix::bytes_for(n, k);
+  }
+  matrix_rows(w.weights, 0, name + ".weight", shape);
+  if (bias == Bias::yes) vector(w.bias, 0, n, name + ".bias", n);
+}
+
+void WeightBinder::joined(Linear& w, std::initializer_list<std::string> names, int64_t n, int64_t k) {
+  const int64_t apart = round_up(n, kStrip), total = apart * static_cast<int64_t>(names.size());
+  if (loading()) {
+    w.weights = PackedMatrix(total, k, "weights");
+  } else {
+    bytes_ += PackedMatrix::bytes_for(total, k);
+  }
+  int64_t first = 0;
+  for (const std::string& name : names) {
+    matrix_rows(w.weights, first, name + ".weight", {n, k});
+    vector(w.bias, first, total, name + ".bias", n);
+    first += apart;
+  }
+}
+
+void WeightBinder::layer_norm(LayerNorm& w, const std::string& name, int64_t n, double epsilon) {
+  vector(w.gamma, 0, n, name + ".weight", n);
+  vector(w.beta, 0, n, name + ".bias", n);
+  w.epsilon = static_cast<float>(epsilon);
+}
+
+void WeightBinder::table(Buffer& w, const std::string& name, std::vector<int64_t> shape) {
+  const TensorInfo* tensor = expect(name, shape);
+  const int64_t count = elements(shape);
+  if (!loading()) {
+    bytes_ += count * size_of(DType::f32);
+    return;
+  }
+  w = Buffer(count * size_of(DType::f32), "weights");
+  jobs_.push_back([this, tensor, count, out = w.as<float>()] {
+    checkpoint_.read_f32(*tensor, {out, static_cast<size_t>(count)});
+  });
+}
+
+void WeightBinder::scalar(float& value, const std::string& name) {
+  const TensorInfo* tensor = expect(name, {});
+  if (loading()) jobs_.push_back([this, tensor, &value] { checkpoint_.read_f32(*tensor, {&value, 1}); });
+}
+
+void WeightBinder::check() {
+  std::vector<std::string> unexpected;
+  for (const TensorInfo& tensor : checkpoint_.tensors()) {
+    if (!options_.allow_unexpected && !expected_.contains(tensor.name))
+      unexpected.push_back(printable(tensor.name) + " " + text_of(tensor.shape));
+  }
+  if (!missing_.empty() || !misshapen_.empty() || !unexpected.empty()) {
+    const std::string file = checkpoint_.tensors().empty() ? "" : checkpoint_.file_of(checkpoint_.tensors().front());
+    throw Error(missing_.empty() ? ErrorCode::shape_mismatch : ErrorCode::missing_tensor,
+                {.file = file,
+                 .note = "the weights do not fit config.json" + list(missing_, "missing") +
+                         list(misshapen_, "of another shape") + list(unexpected, "not asked for")});
+  }
+  if (options_.memory_budget > 0 && bytes_ > options_.memory_budget) {
+    throw Error(ErrorCode::limit_exceeded, {.field = "memory budget",
+                                            .expected = "at most " + std::to_string(options_.memory_budget) + " bytes",
+                                            .found = std::to_string(bytes_) + " bytes of packed weights"});
+  }
+  checked_ = true;
+}
+
+// Readers claim tensors one by one.
+void WeightBinder::read() {
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  std::exception_ptr first_error;
+  const auto reader = [&] {
+    for (size_t i; (i = next.fetch_add(1)) < jobs_.size();) {
+      try {
+        jobs_[i]();
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (first_error == nullptr) first_error = std::current_exception();
+        next.store(jobs_.size());
+      }
+    }
+  };
+  std::vector<std::thread> helpers;
+  try {
+    for (int i = 1; i < options_.threads; ++i) helpers.emplace_back(reader);
+  } catch (const std::exception&) {  // fewer readers
+  }
+  reader();
+  for (std::thread& helper : helpers) helper.join();
+  jobs_.clear();
+  if (first_error != nullptr) std::rethrow_exception(first_error);
+}
+
+}  // namespace tw

@@ -1,0 +1,67 @@
+// From tensors in a checkpoint to the structs that models compute with.
+//
+// A model describes its weights once, in a function that takes a WeightBinder. That function runs twice: first to
+// compare every name and shape with the checkpoint and to add up the memory, then to read and pack.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "io/checkpoint.h"
+#include "kernels/ops.h"
+
+namespace tw {
+
+struct LoadOptions {
+  int threads = 1;                // readers; the result is the same
+  int64_t memory_budget = 0;      // bytes that packed weights may take; 0: no limit
+  bool allow_unexpected = false;  // ignore tensors that the configuration does not ask for
+};
+
+class WeightBinder {
+ public:
+  WeightBinder(const Checkpoint& checkpoint, const LoadOptions& options) : checkpoint_(checkpoint), options_(options) {}
+
+  // A weight matrix [n, k] and, unless told otherwise, its bias [n]: "<name>.weight", "<name>.bias".
+  enum class Bias { yes, no };
+  void linear(Linear& w, const std::string& name, int64_t n, int64_t k, Bias bias = Bias::yes);
+  // The same from a tensor with more than two dimensions, flattened behind the first: a patch convolution.
+  void linear(Linear& w, const std::string& name, std::vector<int64_t> shape, Bias bias);
+  // Several matrices [n, k] side by side as one product; each begins at a strip boundary: round_up(n, kStrip) apart.
+  void joined(Linear& w, std::initializer_list<std::string> names, int64_t n, int64_t k);
+  void layer_norm(LayerNorm& w, const std::string& name, int64_t n, double epsilon);
+  // A dense table.
+  void table(Buffer& w, const std::string& name, std::vector<int64_t> shape);
+  void scalar(float& value, const std::string& name);
+
+  // Names that may be present and are not read.
+  void ignore(const std::string& name) { expected_.insert(name); }
+
+  // After the first run: throws one missing_tensor or shape_mismatch error that lists every missing, misshapen and
+  // unexpected tensor with expected and found, or limit_exceeded if the packed weights would not fit the budget.
+  void check();
+  // After check() and the second run: reads everything. Throws what Checkpoint::read_f32 throws.
+  void read();
+  int64_t bytes() const { return bytes_; }  // memory of the packed weights
+
+ private:
+  bool loading() const { return checked_; }
+  // The tensor of that name and shape; null (and noted) if it is not there.
+  const TensorInfo* expect(const std::string& name, const std::vector<int64_t>& shape);
+  void matrix_rows(PackedMatrix& destination, int64_t first_row, const std::string& name,
+                   const std::vector<int64_t>& shape);
+  void vector(Buffer& destination, int64_t offset, int64_t size, const std::string& name, int64_t n);
+
+  const Checkpoint& checkpoint_;
+  LoadOptions options_;
+  std::set<std::string> expected_;
+  std::vector<std::string> missing_, misshapen_;
+  std::vector<std::function<void()>> jobs_;
+  int64_t bytes_ = 0;
+  bool checked_ = false;
+};
+
+}  // namespace tw
