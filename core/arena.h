@@ -13,7 +13,9 @@ namespace tw {
 class Arena {
  public:
   Arena() = default;  // measures only: take() returns null data
-  explicit Arena(Buffer& memory) : base_(memory.data()), capacity_(memory.size()) {}
+  explicit Arena(Buffer& memory) : Arena(memory.data(), memory.size()) {}
+  // A part of another arena, for tensors that share it over time.
+  Arena(std::byte* memory, int64_t bytes) : base_(memory), capacity_(bytes) {}
 
   // A cache-line aligned block.
   void* take_bytes(int64_t bytes) {

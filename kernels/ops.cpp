@@ -20,8 +20,8 @@ void for_each_row_block(Exec& ex, int64_t rows, int64_t rows_per_unit, Rows body
   });
 }
 
-void product(Exec& ex, Tensor y, Tensor x, const Linear& w, Activation activation, bool add_to_output) {
-  const int64_t n = w.weights.n(), panels = ceil_div(n, kPanel);
+void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
+  const int64_t n = w.n, panels = ceil_div(n, kPanel);
   // A unit is a panel of columns and all rows, so weights are read once; rows are cut only where that gives members too
   // little to share.
   const int64_t wanted_blocks = ex.member.count == 1 ? 1 : ceil_div(int64_t{4} * ex.member.count, panels);
@@ -31,13 +31,13 @@ void product(Exec& ex, Tensor y, Tensor x, const Linear& w, Activation activatio
     const int64_t block = unit % blocks, m0 = x.rows * block / blocks, m1 = x.rows * (block + 1) / blocks;
     ex.kernels->linear({.x = x.f32_row(m0),
                         .x_stride = x.stride,
-                        .weights = w.weights.strip_at(n0),
-                        .bias = w.bias_data() == nullptr ? nullptr : w.bias_data() + n0,
+                        .weights = w.strips + n0 * w.k,
+                        .bias = w.bias == nullptr ? nullptr : w.bias + n0,
                         .y = y.f32_row(m0) + n0,
                         .y_stride = y.stride,
                         .rows = m1 - m0,
                         .columns = std::min(kPanel, n - n0),
-                        .k = w.weights.k(),
+                        .k = w.k,
                         .activation = activation,
                         .add_to_output = add_to_output});
   });
@@ -45,11 +45,11 @@ void product(Exec& ex, Tensor y, Tensor x, const Linear& w, Activation activatio
 
 }  // namespace
 
-void linear(Exec& ex, Tensor y, Tensor x, const Linear& w, Epilogue epilogue) {
+void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Epilogue epilogue) {
   product(ex, y, x, w, Activation::linear, epilogue == Epilogue::add_to_output);
 }
 
-void linear(Exec& ex, Tensor y, Tensor x, const Linear& w, Activation activation) {
+void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation) {
   product(ex, y, x, w, activation, false);
 }
 
@@ -95,6 +95,14 @@ void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<con
 
 int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width) {
   return round_up(attention_scratch(most_keys, head_width), kStrip);
+}
+
+void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows) {
+  for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
+    for (int64_t r = first; r < first + count; ++r)
+      std::memcpy(y.f32_row(r), x.f32_row(rows[static_cast<size_t>(r)]),
+                  static_cast<size_t>(y.columns) * sizeof(float));
+  });
 }
 
 void l2_normalize(Exec& ex, Tensor y, Tensor x) {

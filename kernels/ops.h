@@ -50,12 +50,23 @@ struct Exec {
   }
 };
 
-// y = x W^T + b.
+// A range of a packed weight matrix's outputs: y = x W^T + b.
+struct LinearView {
+  const float* strips;  // packed, from the first column of the range
+  const float* bias;    // [n] or null
+  int64_t n, k;
+};
+
+// y = x W^T + b, owned.
 struct Linear {
   PackedMatrix weights;  // [n, k]
   Buffer bias;           // [n] f32, or empty
 
-  const float* bias_data() const { return bias.size() == 0 ? nullptr : bias.as<float>(); }
+  operator LinearView() const { return columns(0, weights.n()); }
+  // Outputs [first, first + count); `first` a multiple of kStrip.
+  LinearView columns(int64_t first, int64_t count) const {
+    return {weights.strip_at(first), bias.size() == 0 ? nullptr : bias.as<float>() + first, count, weights.k()};
+  }
 };
 
 struct LayerNorm {
@@ -67,8 +78,8 @@ struct LayerNorm {
 enum class Epilogue { store, add_to_output };
 
 // y = f(x W^T + b), or y += x W^T + b.     x [rows, k], y [rows, n]
-void linear(Exec& ex, Tensor y, Tensor x, const Linear& w, Epilogue epilogue = Epilogue::store);
-void linear(Exec& ex, Tensor y, Tensor x, const Linear& w, Activation activation);
+void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Epilogue epilogue = Epilogue::store);
+void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation);
 
 // y = LN(x), row by row; y may be x.
 void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w);
@@ -83,6 +94,9 @@ struct Sequence {
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads);
 // Floats that Exec::scratch must hold for it.
 int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width);
+
+// y[i] = x[rows[i]].
+void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows);
 
 // y = x / |x|, row by row; y may be x.
 void l2_normalize(Exec& ex, Tensor y, Tensor x);
