@@ -1,0 +1,33 @@
+#include "cli/command.h"
+
+namespace tuwen_cli {
+
+void add_common(CLI::App& command, CommonOptions& options) {
+  command.add_option("MODEL", options.model, "model directory, as Hugging Face lays it out")->required();
+  command.add_option("--threads", options.threads, "threads to use (default: every CPU this process may use)")
+      ->check(CLI::Range(1, 4096));
+  command.add_option("--precision", options.precision, "arithmetic of the matrix products (default: f32)")
+      ->check(CLI::IsMember({"f32"}));
+  command.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes");
+}
+
+void add_json(CLI::App& command, CommonOptions& options) {
+  command.add_flag("--json", options.json, "machine-readable output, floats in full precision");
+}
+
+tuwen::Model open_model(const CommonOptions& options) { return tuwen::Model::load(options.model); }
+
+tuwen::Session open_session(const tuwen::Model& model, const CommonOptions& options) {
+  auto session = tuwen::make<tuwen_session_options>();
+  session.threads = options.threads;
+  session.thread_source = TUWEN_THREADS_OPENMP;
+  try {
+    return tuwen::Session(model, &session);
+  } catch (const tuwen::Error& error) {
+    if (error.status() != TUWEN_UNSUPPORTED) throw;
+  }
+  session.thread_source = TUWEN_THREADS_OWN;
+  return tuwen::Session(model, &session);
+}
+
+}  // namespace tuwen_cli

@@ -1,0 +1,18 @@
+// Reading and encoding lists of pictures and texts in batches.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+
+namespace tuwen_cli {
+
+// The pictures at paths[begin, end), decoded.
+std::vector<tuwen::Image> read_images(const std::vector<std::string>& paths, size_t begin, size_t end);
+
+// Normalised embeddings of all, with a progress bar.
+tuwen::Matrix encode_image_files(tuwen::Session& session, const std::vector<std::string>& paths, bool quiet);
+tuwen::Matrix encode_text_lines(tuwen::Session& session, const std::vector<std::string>& texts, bool quiet);
+
+}  // namespace tuwen_cli

@@ -1,0 +1,28 @@
+#include "cli/interrupt.h"
+
+#include <csignal>
+
+#include "cli/command.h"
+
+namespace tuwen_cli {
+namespace {
+
+volatile std::sig_atomic_t g_stop = 0;
+
+void ask_to_stop(int signal) {
+  g_stop = 1;
+  std::signal(signal, SIG_DFL);
+}
+
+}  // namespace
+
+void catch_interrupts() {
+  std::signal(SIGINT, ask_to_stop);
+  std::signal(SIGTERM, ask_to_stop);
+}
+
+void check_interrupt() {
+  if (g_stop != 0) throw Failure("interrupted; nothing was written");
+}
+
+}  // namespace tuwen_cli

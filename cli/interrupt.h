@@ -1,0 +1,11 @@
+// Ctrl-C during long work: stop between two batches, so that temporary files are removed.
+#pragma once
+
+namespace tuwen_cli {
+
+// Makes SIGINT and SIGTERM ask for a stop; a second one ends the process at once.
+void catch_interrupts();
+// Throws Failure if a stop has been asked for.
+void check_interrupt();
+
+}  // namespace tuwen_cli
