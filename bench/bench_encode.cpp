@@ -1,0 +1,180 @@
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+#include "bench/command.h"
+#include "bench/inputs.h"
+#include "bench/model_flops.h"
+#include "bench/peak.h"
+#include "tuwen/tuwen.hpp"
+
+namespace tw::bench {
+namespace {
+
+struct Options {
+  Common common;
+  std::string model;
+  std::string tower = "image,text", batch = "1", tokens = "12,52", threads = "0", isa, precision = "f32";
+};
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> items;
+  std::stringstream stream(list);
+  for (std::string item; std::getline(stream, item, ',');) items.push_back(item);
+  return items;
+}
+
+// A batch of inputs ready to encode, nothing but the encoder left to run.
+struct Work {
+  bool image = false;
+  size_t batch = 0;
+  int64_t tokens = 0;  // of one text
+  std::vector<float> pixels;
+  std::vector<int32_t> ids;
+  std::vector<int64_t> row_begin;
+
+  void encode(tuwen::Session& session, size_t first, std::span<float> out, size_t width) const {
+    const size_t count = out.size() / width;
+    if (image) {
+      const size_t each = pixels.size() / batch;
+      session.encode_pixels(std::span(pixels).subspan(first * each, count * each), out);
+    } else {
+      const auto length = static_cast<size_t>(tokens);
+      session.encode_tokens(std::span(ids).subspan(first * length, count * length),
+                            std::span(row_begin).first(count + 1), out);
+    }
+  }
+};
+
+Work make_work(bool image, size_t batch, int64_t tokens, const tuwen::Model& model) {
+  const tuwen_model_info info = model.info();
+  Work work{.image = image, .batch = batch, .tokens = tokens, .pixels = {}, .ids = {}, .row_begin = {0}};
+  for (size_t i = 0; i < batch; ++i) {
+    const auto seed = static_cast<uint32_t>(i);
+    if (image) {
+      const std::vector<uint8_t> rgb = photograph(info.image_size, info.image_size, seed);
+      std::vector<tuwen::Image> one;
+      one.push_back(tuwen::Image::from_pixels({rgb.data(), info.image_size, info.image_size, 3 * info.image_size, 3},
+                                              rgb.size()));
+      const tuwen::Matrix values = model.processor().preprocess(one);
+      work.pixels.insert(work.pixels.end(), values.data.begin(), values.data.end());
+    } else {
+      const std::vector<int32_t> row = token_row(tokens, info.vocabulary_size, seed);
+      work.ids.insert(work.ids.end(), row.begin(), row.end());
+      work.row_begin.push_back(static_cast<int64_t>(work.ids.size()));
+    }
+  }
+  return work;
+}
+
+double cosine(std::span<const float> a, std::span<const float> b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
+    ab += x * y, aa += x * x, bb += y * y;
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+// Each item alone must give the bits it has in the batch.
+void verify_batch(const Work& work, tuwen::Session& session, std::span<const float> batch, size_t width) {
+  std::vector<float> alone(width);
+  for (size_t i = 0; i < work.batch; i += std::max<size_t>(1, work.batch - 1)) {
+    work.encode(session, i, alone, width);
+    if (std::memcmp(alone.data(), batch.data() + i * width, width * sizeof(float)) != 0)
+      throw std::runtime_error("item " + std::to_string(i) + " alone differs from itself in a batch");
+  }
+}
+
+// The first item by another kernel table: an independent implementation to compare with.
+std::vector<float> by_another_table(const tuwen::Model& model, const std::string& isa, const Work& work, size_t width) {
+  auto options = tuwen::make<tuwen_session_options>();
+  options.isa = isa == "avx2" && query_cpu().avx512 ? "avx512" : isa == "avx512" ? "avx2" : "reference";
+  tuwen::Session session(model, &options);
+  std::vector<float> out(width);
+  work.encode(session, 0, out, width);
+  return out;
+}
+
+Record measure_one(const Options& o, const tuwen::Model& model, const Work& work, const std::string& isa, int threads) {
+  const tuwen_model_info info = model.info();
+  const auto width = static_cast<size_t>(info.embedding_size);
+  auto session_options = tuwen::make<tuwen_session_options>();
+  session_options.threads = threads;
+  session_options.isa = isa.empty() ? nullptr : isa.c_str();
+  tuwen::Session session(model, &session_options);
+  const tuwen_session_info running = session.info();
+
+  std::vector<float> out(work.batch * width);
+  work.encode(session, 0, out, width);
+  verify_batch(work, session, out, width);
+  const double similarity = cosine(by_another_table(model, running.isa, work, width), std::span(out).first(width));
+  if (!(similarity > 0.99999))
+    throw std::runtime_error("cosine to another kernel table: " + std::to_string(similarity));
+
+  // The peak is taken before and after, and the higher counts: shared machines change their clock.
+  const double before = f32_peak_of(running.isa, running.threads);
+  const Statistics s = measure(o.common.repetition, [&] { work.encode(session, 0, out, width); });
+  const double peak = std::max(before, f32_peak_of(running.isa, running.threads));
+  const double batch = static_cast<double>(work.batch), seconds = s.median / 1e3;
+  const double flops = (work.image ? image_flops(info) : text_flops(info, work.tokens)) * batch;
+  Record record = {{"bench", "encode"},          {"tower", work.image ? "image" : "text"},
+                   {"batch", work.batch},        {"tokens", work.image ? info.image_tokens : work.tokens},
+                   {"threads", running.threads}, {"precision", "f32"},
+                   {"isa", running.isa}};
+  add_times(record, s);
+  record["items_per_s"] = batch / seconds;
+  record["gflops"] = flops / seconds / 1e9;
+  if (peak > 0) {
+    record["peak_gflops"] = peak / 1e9;
+    record["peak_share"] = flops / seconds / peak;
+    record["times_floor"] = seconds * peak / flops;
+  }
+  record["cosine"] = similarity;
+  record["peak_memory_mb"] = peak_memory_mb();
+  record["model"] = o.model;
+  return record;
+}
+
+void run(const Options& o) {
+  Report report = o.common.report();
+  if (o.precision != "f32") throw std::runtime_error("--precision: expected f32, found '" + o.precision + "'");
+  const tuwen::Model model = tuwen::Model::load(o.model);
+  for (const std::string& tower : split(o.tower)) {
+    const bool image = tower == "image";
+    if (!image && tower != "text") throw std::runtime_error("--tower: expected image or text, found '" + tower + "'");
+    for (const int tokens : image ? std::vector<int>{0} : parse_sweep(o.tokens)) {
+      for (const int batch : parse_sweep(o.batch)) {
+        const Work work = make_work(image, static_cast<size_t>(batch), tokens, model);
+        for (const std::string& isa : o.isa.empty() ? std::vector<std::string>{""} : split(o.isa)) {
+          for (const int threads : parse_sweep(o.threads)) {
+            progress(tower + " batch " + std::to_string(batch) + " threads " + std::to_string(threads) + " " + isa);
+            report.add(measure_one(o, model, work, isa, threads));
+          }
+        }
+      }
+    }
+  }
+  progress("");
+}
+
+}  // namespace
+
+void add_encode(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "encode",
+      "the encoders alone: pixel values or token ids in, embeddings out; no decoding, resizing or tokenising");
+  auto o = std::make_shared<Options>();
+  o->threads = std::to_string(query_cpu().cores);
+  add_common_options(*command, o->common);
+  command->add_option("model", o->model, "model directory")->required();
+  command->add_option("--tower", o->tower, "image, text or both")->capture_default_str();
+  command->add_option("--batch", o->batch, "list or range: 1,8 or 1-64*2")->capture_default_str();
+  command->add_option("--tokens", o->tokens, "of each text, list or range")->capture_default_str();
+  command->add_option("--threads", o->threads, "list or range")->capture_default_str();
+  command->add_option("--precision", o->precision, "f32")->capture_default_str();
+  command->add_option("--isa", o->isa, "list of reference, avx2, avx512; default: the fastest");
+  command->callback([=] { run(*o); });
+}
+
+}  // namespace tw::bench

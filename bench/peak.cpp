@@ -1,0 +1,123 @@
+#include "bench/peak.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "bench/statistics.h"
+#include "core/buffer.h"
+
+namespace tw::bench {
+namespace {
+
+struct Loop {
+  const char* name;
+  void (*run)(int64_t, float*);
+  double operations;  // an instruction
+};
+
+Loop loop_of(Arithmetic arithmetic) {
+  switch (arithmetic) {
+    case Arithmetic::f32_avx2:
+      return {"f32 avx2", peak_avx2_fma, 16};
+    case Arithmetic::f32_avx512:
+      return {"f32 avx512", peak_avx512_fma, 32};
+    case Arithmetic::bf16:
+      return {"bf16 avx512_bf16", peak_avx512_bf16, 64};
+    case Arithmetic::int8:
+      return {"int8 avx512_vnni", peak_avx512_int8, 128};
+  }
+  return {};
+}
+
+// Runs work(thread) on all threads at once and returns the seconds between the common start and the last end.
+template <class Work>
+double together(int threads, Work work) {
+  std::atomic<int> ready{0};
+  std::atomic<bool> go{false};
+  std::vector<std::thread> others;
+  const auto run = [&](int thread) {
+    ready.fetch_add(1);
+    while (!go.load()) {
+    }
+    work(thread);
+  };
+  for (int t = 1; t < threads; ++t) others.emplace_back(run, t);
+  while (ready.load() != threads - 1) {
+  }
+  const double start = now_ms();
+  go.store(true);
+  work(0);
+  for (std::thread& other : others) other.join();
+  return (now_ms() - start) / 1e3;
+}
+
+}  // namespace
+
+const char* name(Arithmetic arithmetic) { return loop_of(arithmetic).name; }
+
+bool runs_on(const CpuInfo& cpu, Arithmetic arithmetic) {
+  switch (arithmetic) {
+    case Arithmetic::f32_avx2:
+      return cpu.avx2;
+    case Arithmetic::f32_avx512:
+      return cpu.avx512;
+    case Arithmetic::bf16:
+      return cpu.avx512_bf16;
+    case Arithmetic::int8:
+      return cpu.avx512_vnni;
+  }
+  return false;
+}
+
+double peak_rate(Arithmetic arithmetic, int threads) {
+  const Loop loop = loop_of(arithmetic);
+  constexpr int64_t kIterations = 2'000'000;  // some 10 ms
+  double best = 0;
+  for (int run = 0; run < 12; ++run) {
+    const double seconds = together(threads, [&](int) {
+      float sink = 1e-9f;
+      loop.run(kIterations, &sink);
+      static_cast<void>(*const_cast<volatile float*>(&sink));
+    });
+    best = std::max(best, threads * loop.operations * kPeakChains * static_cast<double>(kIterations) / seconds);
+  }
+  return best;
+}
+
+double read_bandwidth(int64_t bytes, int threads) {
+  std::vector<Buffer> buffers;
+  for (int t = 0; t < threads; ++t) {
+    buffers.emplace_back(bytes, "bandwidth test");
+    std::memset(buffers.back().data(), 1, static_cast<size_t>(bytes));
+  }
+  const int64_t passes = std::max<int64_t>(1, (int64_t{64} << 20) / bytes);
+  double best = 0;
+  for (int run = 0; run < 8; ++run) {
+    const double seconds = together(threads, [&](int thread) {
+      const auto* words = buffers[static_cast<size_t>(thread)].as<uint64_t>();
+      const int64_t count = bytes / 8;
+      uint64_t sum[8] = {};
+      for (int64_t pass = 0; pass < passes; ++pass) {
+        for (int64_t i = 0; i < count; i += 8)
+          for (int j = 0; j < 8; ++j) sum[j] += words[i + j];
+        __asm__ volatile("" ::: "memory");
+      }
+      uint64_t total = 0;
+      for (const uint64_t s : sum) total += s;
+      static_cast<void>(*const_cast<volatile uint64_t*>(&total));
+    });
+    best = std::max(best, static_cast<double>(bytes * passes) * threads / seconds);
+  }
+  return best;
+}
+
+double f32_peak_of(const char* isa, int threads) {
+  if (std::strcmp(isa, "avx512") == 0) return peak_rate(Arithmetic::f32_avx512, threads);
+  if (std::strcmp(isa, "avx2") == 0) return peak_rate(Arithmetic::f32_avx2, threads);
+  return 0;
+}
+
+}  // namespace tw::bench
