@@ -25,19 +25,38 @@ void ChineseClip::bind(WeightBinder& w) {
   w.scalar(logit_scale_, "logit_scale");
 }
 
-std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoint, const ChineseClipConfig& config,
-                                                     const LoadOptions& options, Towers towers) {
-  if (config.kind != ConfigKind::joint)
+namespace {
+
+LoadOptions effective(LoadOptions options, Towers towers) {
+  options.allow_unexpected |= towers != Towers::both;  // the other tower's weights are there and not asked for
+  return options;
+}
+
+}  // namespace
+
+void ChineseClip::check_fit(WeightBinder& binder) {
+  if (config_.kind != ConfigKind::joint)
     throw Error(ErrorCode::unsupported, {.file = "config.json",
                                          .field = "model_type",
                                          .expected = "\"chinese_clip\"",
                                          .found = "the configuration of one tower"});
-  std::shared_ptr<ChineseClip> model(new ChineseClip(config, towers));
-  LoadOptions effective = options;
-  effective.allow_unexpected |= towers != Towers::both;  // the other tower's weights are there and not asked for
-  WeightBinder binder(checkpoint, effective);
-  model->bind(binder);
+  bind(binder);
   binder.check();
+}
+
+int64_t ChineseClip::measure(const Checkpoint& checkpoint, const ChineseClipConfig& config, const LoadOptions& options,
+                             Towers towers) {
+  ChineseClip model(config, towers);
+  WeightBinder binder(checkpoint, effective(options, towers));
+  model.check_fit(binder);
+  return binder.bytes();
+}
+
+std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoint, const ChineseClipConfig& config,
+                                                     const LoadOptions& options, Towers towers) {
+  std::shared_ptr<ChineseClip> model(new ChineseClip(config, towers));
+  WeightBinder binder(checkpoint, effective(options, towers));
+  model->check_fit(binder);
   model->bind(binder);
   binder.read();
   if (model->vision_) model->vision_->finish_loading();

@@ -20,6 +20,10 @@ class ChineseClip {
   static std::shared_ptr<const ChineseClip> load(const Checkpoint& checkpoint, const ChineseClipConfig& config,
                                                  const LoadOptions& options = {}, Towers towers = Towers::both);
 
+  // The same checks without reading a weight: the bytes that the packed weights would take.
+  static int64_t measure(const Checkpoint& checkpoint, const ChineseClipConfig& config, const LoadOptions& options = {},
+                         Towers towers = Towers::both);
+
   const ChineseClipConfig& config() const { return config_; }
   const Bert* text() const { return text_ ? &*text_ : nullptr; }  // null if not loaded
   const Vit* vision() const { return vision_ ? &*vision_ : nullptr; }
@@ -31,6 +35,8 @@ class ChineseClip {
 
  private:
   ChineseClip(const ChineseClipConfig& config, Towers towers);
+  // Binds everything once and checks it against the checkpoint.
+  void check_fit(WeightBinder& binder);
   void bind(WeightBinder& binder);
 
   ChineseClipConfig config_;

@@ -146,7 +146,7 @@ void Session::run(Body body) {
       &region);
 }
 
-void Session::encode_images(const ImageBatch& images, std::span<float> out, const EncodeOptions& options) {
+void Session::encode_images(const ImageBatch& images, std::span<float> out, const EmbedOptions& options) {
   const Occupied occupied(busy_);
   const Vit* vision = model_->vision();
   if (vision == nullptr) invalid("images", "a model with its image tower loaded", "none");
@@ -170,7 +170,7 @@ void Session::encode_images(const ImageBatch& images, std::span<float> out, cons
   }
 }
 
-void Session::encode_image_slice(const ImageBatch& images, float* out, const EncodeOptions& options, Stop& stop) {
+void Session::encode_image_slice(const ImageBatch& images, float* out, const EmbedOptions& options, Stop& stop) {
   const Vit& vision = *model_->vision();
   const VisionConfig& c = vision.config();
   const int64_t tokens = c.tokens();
@@ -226,7 +226,7 @@ void Session::check(const TextBatch& texts) const {
   check_array(texts.position_ids, c.max_position_embeddings, "position_ids");
 }
 
-void Session::encode_texts(const TextBatch& texts, std::span<float> out, const EncodeOptions& options) {
+void Session::encode_texts(const TextBatch& texts, std::span<float> out, const EmbedOptions& options) {
   const Occupied occupied(busy_);
   if (model_->text() == nullptr) invalid("texts", "a model with its text tower loaded", "none");
   check(texts);
@@ -245,7 +245,7 @@ void Session::encode_texts(const TextBatch& texts, std::span<float> out, const E
 }
 
 void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t count, float* out,
-                                const EncodeOptions& options, Stop& stop) {
+                                const EmbedOptions& options, Stop& stop) {
   Scratch& s = *scratch_;
   const int64_t begin = texts.offsets[static_cast<size_t>(first)];
   for (int64_t i = 0; i < count; ++i) {

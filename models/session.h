@@ -21,7 +21,7 @@ struct SessionOptions {
 };
 
 // What an encode call may be told besides its inputs.
-struct EncodeOptions {
+struct EmbedOptions {
   bool normalize = true;  // divide each embedding by its length
   Capture* capture = nullptr;
   const std::atomic<bool>* cancel = nullptr;
@@ -54,8 +54,8 @@ class Session {
   ~Session();
 
   // out [count, J]. Throws invalid_argument naming the argument, cancelled, busy. `out` is unspecified after an error.
-  void encode_images(const ImageBatch& images, std::span<float> out, const EncodeOptions& options = {});
-  void encode_texts(const TextBatch& texts, std::span<float> out, const EncodeOptions& options = {});
+  void encode_images(const ImageBatch& images, std::span<float> out, const EmbedOptions& options = {});
+  void encode_texts(const TextBatch& texts, std::span<float> out, const EmbedOptions& options = {});
 
   // logits_per_text [texts, images] = logit_scale * text_embeds [texts, J] . image_embeds [images, J].
   void compare(std::span<const float> text_embeds, std::span<const float> image_embeds,
@@ -73,8 +73,8 @@ class Session {
   static Scratch plan(Arena& arena, const ChineseClip& model, const SessionOptions& options);
   template <class Body>
   void run(Body body);
-  void encode_image_slice(const ImageBatch& images, float* out, const EncodeOptions& options, Stop& stop);
-  void encode_text_slice(const TextBatch& texts, int64_t first, int64_t count, float* out, const EncodeOptions& options,
+  void encode_image_slice(const ImageBatch& images, float* out, const EmbedOptions& options, Stop& stop);
+  void encode_text_slice(const TextBatch& texts, int64_t first, int64_t count, float* out, const EmbedOptions& options,
                          Stop& stop);
   void check(const TextBatch& texts) const;
 
