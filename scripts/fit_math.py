@@ -4,7 +4,9 @@
     python3 scripts/fit_math.py        (needs mpmath; about a minute; prints C++ arrays and the fits' own errors)
 
 exp(r) = 1 + r + r^2 q(r)                 |r| <= ln(2)/2, relative error
-erf(x / sqrt 2) = x p(x^2) / q(x^2)       |x| <= 5.6,     absolute error (gelu multiplies it by x / 2)
+erf(x / sqrt 2) = x p(x^2) / q(x^2)       |x| <= 5.6,     absolute error
+c(-a) = (p(a) / q(a))^4                   0 <= a <= 6 (gelu: c = Phi), 5.5 (gelu_tanh: c(x) = (1 + tanh ...) / 2), absolute error of
+                                          a c(-a), which gelu subtracts from max(x, 0); below a = 1/4 of c(-a) / 4
 tanh(x) = x p(x^2) / q(x^2)               |x| <= 9.1,     relative error
 """
 import mpmath as mp
@@ -68,6 +70,17 @@ def main():
 
     odd(lambda x: mp.erf(x / mp.sqrt(2)), "5.6", 5, 5, False, "Erf")
     odd(mp.tanh, "9.1", 5, 4, True, "Tanh")
+
+    def tail(c, limit, name):
+        root = lambda a: mp.root(c(-a), 4)
+        weight = lambda a: 4 * root(a) ** 3 * max(a, mp.mpf("0.25"))  # d(r^4) = 4 r^3 dr
+        worst, p, q = fit(root, weight, chebyshev(mp.mpf("1e-6"), mp.mpf(limit), 120), 3, 5)
+        print(f"// {name}: absolute error {mp.nstr(worst, 3)}")
+        show(f"k{name}P", p)
+        show(f"k{name}Q", q)
+
+    tail(mp.ncdf, "6", "Gelu")
+    tail(lambda x: (1 + mp.tanh(mp.sqrt(2 / mp.pi) * (x + mp.mpf("0.044715") * x**3))) / 2, "5.5", "GeluTanh")
 
 
 if __name__ == "__main__":

@@ -71,10 +71,28 @@ TUWEN_INLINE V sigmoid(V x) {
   return V(1.0f) / (V(1.0f) + exp(V(0.0f) - x));
 }
 
+// x c(x) for a c that goes from 0 to 1 with c(x) + c(-x) = 1, as max(x, 0) - |x| c(-|x|): nothing cancels where x is
+// negative, as it would in x / 2 (1 + erf). The small term is a quotient to the fourth power; beyond `limit` it is 0.
+template <class V, size_t NP, size_t NQ>
+TUWEN_INLINE V gate(V x, const float (&p)[NP], const float (&q)[NQ], float limit) {
+  const V a = abs(x), positive = fma(V(0.5f), a, V(0.5f) * x);  // NaN for -infinity, where the formula has inf * 0
+  const V root = polynomial(p, a) / polynomial(q, a), square = root * root;
+  return positive - select(less(V(limit), a), V(0.0f), a * (square * square));
+}
+
 template <class V>
 TUWEN_INLINE V gelu(V x) {
-  const V half = x * V(0.5f);
-  return fma(half, erf_over_sqrt2(x), half);
+  constexpr float kP[] = {0.840896343f, -0.1940697853f, 0.002410933129f, 0.001309870163f};
+  constexpr float kQ[] = {1.0f, -0.03132165421f, 0.05632653148f, 0.005397517465f, 1.71356642e-5f, 0.0003588203235f};
+  return gate(x, kP, kQ, 6.0f);
+}
+
+// Also gelu_fast: its constants are the same to ten digits.
+template <class V>
+TUWEN_INLINE V gelu_tanh(V x) {
+  constexpr float kP[] = {0.8408965836f, -0.3421333879f, 0.04759990748f, -0.002321372091f};
+  constexpr float kQ[] = {1.0f, -0.2073891171f, 0.07488083254f, -0.005755693969f, -0.0003098170211f, 0.0003890286354f};
+  return gate(x, kP, kQ, 5.5f);
 }
 
 // x tanh(log(1 + e^x)): with u = e^x (e^x + 2) the tanh is u / (u + 2).
@@ -94,15 +112,8 @@ TUWEN_INLINE void with_activation(Activation activation, Body body) {
     case Activation::gelu:
       return body([](V x) { return gelu(x); });
     case Activation::gelu_tanh:
-      return body([](V x) {
-        const V inner = x * fma(x * x, V(0.7978845608f * 0.044715f), V(0.7978845608f));
-        return x * V(0.5f) * (V(1.0f) + tanh(inner));
-      });
     case Activation::gelu_fast:
-      return body([](V x) {
-        const V inner = x * V(0.7978845608f) * fma(x * x, V(0.044715f), V(1.0f));
-        return x * V(0.5f) * (V(1.0f) + tanh(inner));
-      });
+      return body([](V x) { return gelu_tanh(x); });
     case Activation::gelu_10:
       return body([](V x) { return max(V(-10.0f), min(V(10.0f), gelu(x))); });
     case Activation::quick_gelu:
