@@ -25,7 +25,8 @@ constexpr int64_t kPanel = 4 * kStrip;
 
 // y[m, n] = f(sum_k x[m, k] w[n, k] + bias[n])        f = activation
 // y[m, n] = (sum_k x[m, k] w[n, k] + bias[n]) + y[m, n]   if add_to_output; activation must be linear
-// One f32 accumulator per element, k ascending, fused multiply-add.  |y - y_ref| <= 2 K eps sum_k |x w|, before f.
+// One f32 accumulator per element, k ascending, fused multiply-add; then the bias, then y, are added.
+// |y - y_ref| <= (K + 2) eps (sum_k |x w| + |bias| + |y|) before f, and as `activation` below after it.
 // y must not overlap x.
 struct LinearArgs {
   const float* x;  // [rows, k]
@@ -37,6 +38,7 @@ struct LinearArgs {
   int64_t rows, columns, k;
   Activation activation;
   bool add_to_output;
+  const float* next = nullptr;  // weights that this thread will probably want after these: a hint, may be null
 };
 
 // Scaled dot-product attention of one head and one sequence (Vaswani et al. 2017, arXiv:1706.03762, eq. 1):

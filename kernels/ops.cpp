@@ -29,6 +29,7 @@ void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, 
   ex.for_each_unit(panels * blocks, [&](int64_t unit) {
     const int64_t n0 = unit / blocks * kPanel;
     const int64_t block = unit % blocks, m0 = x.rows * block / blocks, m1 = x.rows * (block + 1) / blocks;
+    const int64_t next_n0 = (unit + ex.member.count) / blocks * kPanel;  // likely this member's next unit
     ex.kernels->linear({.x = x.f32_row(m0),
                         .x_stride = x.stride,
                         .weights = w.strips + n0 * w.k,
@@ -39,7 +40,8 @@ void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, 
                         .columns = std::min(kPanel, n - n0),
                         .k = w.k,
                         .activation = activation,
-                        .add_to_output = add_to_output});
+                        .add_to_output = add_to_output,
+                        .next = next_n0 > n0 && next_n0 < n ? w.strips + next_n0 * w.k : nullptr});
   });
 }
 

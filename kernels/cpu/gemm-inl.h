@@ -23,10 +23,16 @@ struct Tile {
   V at[static_cast<size_t>(MR)][static_cast<size_t>(kVectors)];
 };
 
+// A piece of the weights to bring into L2 while a tile computes: one line a step of k.
+struct Prefetch {
+  const char* address;
+  int64_t step;  // bytes
+};
+
 // sum_k a[i, k] b[k, j], k ascending. b: NS strips, strip_stride floats apart.
 template <class V, int MR, int NS>
 TUWEN_INLINE void multiply_tile(Tile<V, MR, NS>& acc, const float* a, int64_t a_stride, const float* b,
-                                int64_t strip_stride, int64_t k) {
+                                int64_t strip_stride, int64_t k, Prefetch prefetch) {
   constexpr int kPerStrip = Tile<V, MR, NS>::kPerStrip, kVectors = Tile<V, MR, NS>::kVectors;
 #pragma GCC unroll 8
   for (int i = 0; i < MR; ++i)
@@ -44,6 +50,8 @@ TUWEN_INLINE void multiply_tile(Tile<V, MR, NS>& acc, const float* a, int64_t a_
       for (int j = 0; j < kVectors; ++j) acc.at[i][j] = fma(element, line[j], acc.at[i][j]);
     }
     b += 16;
+    __builtin_prefetch(prefetch.address, 0, 2);
+    prefetch.address += prefetch.step;
   }
 }
 
@@ -62,10 +70,10 @@ TUWEN_INLINE void for_each_column_vector(int64_t columns, Body body) {
 }
 
 template <class V, int MR, int NS>
-__attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int64_t column) {
+__attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int64_t column, Prefetch prefetch) {
   constexpr int kVectors = Tile<V, MR, NS>::kVectors;
   Tile<V, MR, NS> acc;
-  multiply_tile(acc, p.x + row * p.x_stride, p.x_stride, p.weights + column * p.k, kStrip * p.k, p.k);
+  multiply_tile(acc, p.x + row * p.x_stride, p.x_stride, p.weights + column * p.k, kStrip * p.k, p.k, prefetch);
 
   const int64_t columns = p.columns - column < NS * 16 ? p.columns - column : NS * 16;
   float* y = p.y + row * p.y_stride + column;
@@ -89,51 +97,59 @@ __attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int
     for (int i = 0; i < MR; ++i) activate_row<V>(p.activation, y + i * p.y_stride, y + i * p.y_stride, columns);
 }
 
-// body(integral_constant-like row count, first row): tiles of six rows and of five, four ... so that none is much
-// smaller than the others (197 = 29 x 6 + 23 would leave a tail; 32 x 6 + 1 x 5 does not).
 template <int N>
 struct Count {
   static constexpr int value = N;
 };
+// body(row count, first row, tile number): tiles of six rows and, where six do not divide, some of five, so that none
+// is much smaller than the others (197 = 32 x 6 + 5, not 32 x 6 + 5 x 1).
 template <class Body>
-TUWEN_INLINE void for_each_row_tile(int64_t rows, Body body) {
-  const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+TUWEN_INLINE void for_each_row_tile(int64_t rows, int64_t tiles, Body body) {
   for (int64_t t = 0, row = 0; t < tiles; ++t) {
     const int64_t end = rows * (t + 1) / tiles;
     switch (end - row) {
       case 1:
-        body(Count<1>{}, row);
+        body(Count<1>{}, row, t);
         break;
       case 2:
-        body(Count<2>{}, row);
+        body(Count<2>{}, row, t);
         break;
       case 3:
-        body(Count<3>{}, row);
+        body(Count<3>{}, row, t);
         break;
       case 4:
-        body(Count<4>{}, row);
+        body(Count<4>{}, row, t);
         break;
       case 5:
-        body(Count<5>{}, row);
+        body(Count<5>{}, row, t);
         break;
       default:
-        body(Count<6>{}, row);
+        body(Count<6>{}, row, t);
         break;
     }
     row = end;
   }
 }
 
-// MaxNS: strips a tile takes at most. Strips are the outer loop, so a panel of weights is read from memory once.
+// MaxNS: strips a tile takes at most. Strips are the outer loop, so a panel of weights is read from memory once; while
+// the tiles of one panel compute, each brings its share of the next panel closer.
 template <class V, int MaxNS>
 void linear_kernel(const LinearArgs& p) {
+  if (p.rows == 0) return;
+  const int64_t tiles = (p.rows + kTileRows - 1) / kTileRows;
   for (int64_t column = 0; column < p.columns;) {
     const int64_t strips = (p.columns - column + kStrip - 1) / kStrip;
     const auto all_rows = [&](auto ns) {
-      for_each_row_tile(p.rows, [&](auto mr, int64_t row) {
-        linear_tile<V, decltype(mr)::value, decltype(ns)::value>(p, row, column);
+      constexpr int kStrips = decltype(ns)::value;
+      const int64_t following = column + kStrips * kStrip;
+      const float* next = following < p.columns ? p.weights + following * p.k : p.next;
+      // Without a next panel the hint stays on a line that is in L1 anyway.
+      const int64_t step = next == nullptr ? 0 : (kStrips * kStrip * int64_t{sizeof(float)} + tiles - 1) / tiles;
+      const char* address = reinterpret_cast<const char*>(next == nullptr ? p.weights : next);
+      for_each_row_tile(p.rows, tiles, [&](auto mr, int64_t row, int64_t tile) {
+        linear_tile<V, decltype(mr)::value, kStrips>(p, row, column, {address + tile * step * p.k, step});
       });
-      column += decltype(ns)::value * kStrip;
+      column = following;
     };
     if (strips >= MaxNS) {
       all_rows(Count<MaxNS>{});
