@@ -1,9 +1,10 @@
-// Matrix products with packed weights: one register tile, written once.
+// Matrix products with packed weights: one register tile, written once for all element types.
 //
-// A tile is MR rows by NS strips of 16 columns. It walks the whole of k with its sums in registers: per step it loads
-// one line of each strip and broadcasts one element of each row. Weights are read once per tile row from L2, rows of x
-// stay in L1. 6 rows x 4 strips of one 512-bit vector use 24 accumulators of 32 registers; 6 x 1 strip of two 256-bit
-// vectors 12 of 16. (BLIS' and AOCL's row-major shapes; Van Zee and van de Geijn 2015.)
+// A tile is MR rows by NS strips of 16 columns. It walks the whole of k with its sums in registers, a group of 4 bytes
+// (one f32, four int8) at a time: per step it loads one 64-byte line of each strip and broadcasts one group of each
+// row. Weights are read once per tile row from L2, rows of x stay in L1. 6 rows x 4 strips of one 512-bit vector use 24
+// accumulators of 32 registers; 6 x 1 strip of two 256-bit vectors 12 of 16. (BLIS' and AOCL's row-major shapes; Van
+// Zee and van de Geijn 2015.)
 #pragma once
 
 #include <stddef.h>
@@ -16,11 +17,26 @@ namespace tw {
 namespace {
 
 constexpr int kTileRows = 6;
+constexpr int64_t kGroupBytes = 4, kLineBytes = kStrip * kGroupBytes;
 
-template <class V, int MR, int NS>
+// How a tile multiplies f32: a line is a vector, an element a broadcast, a sum a vector.
+template <class V>
+struct F32Product {
+  static constexpr int kLanes = V::kLanes;
+  using Float = V;
+  using Line = V;
+  using Element = V;
+  using Sum = V;
+  static TUWEN_INLINE Sum zero() { return V(0.0f); }
+  static TUWEN_INLINE Line line(const char* p) { return V::load(reinterpret_cast<const float*>(p)); }
+  static TUWEN_INLINE Element element(const char* p) { return V(*reinterpret_cast<const float*>(p)); }
+  static TUWEN_INLINE Sum multiply_add(Element e, Line l, Sum s) { return fma(e, l, s); }
+};
+
+template <class P, int MR, int NS>
 struct Tile {
-  static constexpr int kPerStrip = 16 / V::kLanes, kVectors = NS * kPerStrip;
-  V at[static_cast<size_t>(MR)][static_cast<size_t>(kVectors)];
+  static constexpr int kPerStrip = 16 / P::kLanes, kVectors = NS * kPerStrip;
+  typename P::Sum at[static_cast<size_t>(MR)][static_cast<size_t>(kVectors)];
 };
 
 // A piece of the weights to bring into L2 while a tile computes: one line a step of k.
@@ -29,27 +45,27 @@ struct Prefetch {
   int64_t step;  // bytes
 };
 
-// sum_k a[i, k] b[k, j], k ascending. b: NS strips, strip_stride floats apart.
-template <class V, int MR, int NS>
-TUWEN_INLINE void multiply_tile(Tile<V, MR, NS>& acc, const float* a, int64_t a_stride, const float* b,
-                                int64_t strip_stride, int64_t k, Prefetch prefetch) {
-  constexpr int kPerStrip = Tile<V, MR, NS>::kPerStrip, kVectors = Tile<V, MR, NS>::kVectors;
+// sum_k a[i, k] b[k, j], k ascending. Strides in bytes; b: NS strips, strip_stride apart.
+template <class P, int MR, int NS>
+TUWEN_INLINE void multiply_tile(Tile<P, MR, NS>& acc, const char* a, int64_t a_stride, const char* b,
+                                int64_t strip_stride, int64_t groups, Prefetch prefetch) {
+  constexpr int kPerStrip = Tile<P, MR, NS>::kPerStrip, kVectors = Tile<P, MR, NS>::kVectors;
 #pragma GCC unroll 8
   for (int i = 0; i < MR; ++i)
 #pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) acc.at[i][j] = V(0.0f);
-  for (int64_t step = 0; step < k; ++step) {
-    V line[static_cast<size_t>(kVectors)];
+    for (int j = 0; j < kVectors; ++j) acc.at[i][j] = P::zero();
+  for (int64_t step = 0; step < groups; ++step) {
+    typename P::Line line[static_cast<size_t>(kVectors)];
 #pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j)
-      line[j] = V::load(b + (j / kPerStrip) * strip_stride + (j % kPerStrip) * V::kLanes);
+      line[j] = P::line(b + (j / kPerStrip) * strip_stride + (j % kPerStrip) * P::kLanes * kGroupBytes);
 #pragma GCC unroll 8
     for (int i = 0; i < MR; ++i) {
-      const V element(a[i * a_stride + step]);
+      const typename P::Element element = P::element(a + i * a_stride + step * kGroupBytes);
 #pragma GCC unroll 8
-      for (int j = 0; j < kVectors; ++j) acc.at[i][j] = fma(element, line[j], acc.at[i][j]);
+      for (int j = 0; j < kVectors; ++j) acc.at[i][j] = P::multiply_add(element, line[j], acc.at[i][j]);
     }
-    b += 16;
+    b += kLineBytes;
     __builtin_prefetch(prefetch.address, 0, 2);
     prefetch.address += prefetch.step;
   }
@@ -69,32 +85,38 @@ TUWEN_INLINE void for_each_column_vector(int64_t columns, Body body) {
   }
 }
 
-template <class V, int MR, int NS>
-__attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int64_t column, Prefetch prefetch) {
-  constexpr int kVectors = Tile<V, MR, NS>::kVectors;
-  Tile<V, MR, NS> acc;
-  multiply_tile(acc, p.x + row * p.x_stride, p.x_stride, p.weights + column * p.k, kStrip * p.k, p.k, prefetch);
-
-  const int64_t columns = p.columns - column < NS * 16 ? p.columns - column : NS * 16;
-  float* y = p.y + row * p.y_stride + column;
-  if (p.bias != nullptr) {
+// From finished sums to memory: bias, what was there, activation.
+template <class V, int MR, int NS, class Args>
+TUWEN_INLINE void finish_tile(Tile<F32Product<V>, MR, NS>& acc, const Args& d, int64_t row, int64_t column) {
+  constexpr int kVectors = Tile<F32Product<V>, MR, NS>::kVectors;
+  const int64_t columns = d.columns - column < NS * 16 ? d.columns - column : NS * 16;
+  float* y = d.y + row * d.y_stride + column;
+  if (d.bias != nullptr) {
     for_each_column_vector<V, kVectors>(columns, [&](int j, int64_t c, auto lanes) {
-      const V bias = V::load(p.bias + column + c, lanes);
+      const V bias = V::load(d.bias + column + c, lanes);
 #pragma GCC unroll 8
       for (int i = 0; i < MR; ++i) acc.at[i][j] = acc.at[i][j] + bias;
     });
   }
 #pragma GCC unroll 8
   for (int i = 0; i < MR; ++i) {
-    float* out = y + i * p.y_stride;
+    float* out = y + i * d.y_stride;
     for_each_column_vector<V, kVectors>(columns, [&](int j, int64_t c, auto lanes) {
-      const V value = p.add_to_output ? acc.at[i][j] + V::load(out + c, lanes) : acc.at[i][j];
+      const V value = d.add_to_output ? acc.at[i][j] + V::load(out + c, lanes) : acc.at[i][j];
       value.store(out + c, lanes);
     });
   }
   // The tile just written is in L1: one switch a row costs nothing, and the tiles stay free of nineteen activations.
-  if (p.activation != Activation::linear)
-    for (int i = 0; i < MR; ++i) activate_row<V>(p.activation, y + i * p.y_stride, y + i * p.y_stride, columns);
+  if (d.activation != Activation::linear)
+    for (int i = 0; i < MR; ++i) activate_row<V>(d.activation, y + i * d.y_stride, y + i * d.y_stride, columns);
+}
+
+template <class V, int MR, int NS>
+__attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int64_t column, Prefetch prefetch) {
+  Tile<F32Product<V>, MR, NS> acc;
+  multiply_tile(acc, reinterpret_cast<const char*>(p.x + row * p.x_stride), p.x_stride * kGroupBytes,
+                reinterpret_cast<const char*>(p.weights + column * p.k), kLineBytes * p.k, p.k, prefetch);
+  finish_tile(acc, p, row, column);
 }
 
 template <int N>
@@ -131,23 +153,25 @@ TUWEN_INLINE void for_each_row_tile(int64_t rows, int64_t tiles, Body body) {
   }
 }
 
-// MaxNS: strips a tile takes at most. Strips are the outer loop, so a panel of weights is read from memory once; while
-// the tiles of one panel compute, each brings its share of the next panel closer.
-template <class V, int MaxNS>
-void linear_kernel(const LinearArgs& p) {
-  if (p.rows == 0) return;
-  const int64_t tiles = (p.rows + kTileRows - 1) / kTileRows;
-  for (int64_t column = 0; column < p.columns;) {
-    const int64_t strips = (p.columns - column + kStrip - 1) / kStrip;
+// Calls tile(mr, ns, row, column, prefetch) for every tile of a product. Strips are the outer loop, so a panel of
+// weights is read from memory once; while the tiles of one panel compute, each brings its share of the next panel
+// closer. MaxNS: strips a tile takes at most. strip_bytes: of one packed strip. `next`: weights wanted after these, or
+// null.
+template <int MaxNS, class TileBody>
+TUWEN_INLINE void for_each_tile(int64_t rows, int64_t columns, const char* weights, int64_t strip_bytes,
+                                const char* next, TileBody body) {
+  const int64_t tiles = (rows + kTileRows - 1) / kTileRows, groups = strip_bytes / kLineBytes;
+  for (int64_t column = 0; column < columns;) {
+    const int64_t strips = (columns - column + kStrip - 1) / kStrip;
     const auto all_rows = [&](auto ns) {
       constexpr int kStrips = decltype(ns)::value;
       const int64_t following = column + kStrips * kStrip;
-      const float* next = following < p.columns ? p.weights + following * p.k : p.next;
+      const char* after = following < columns ? weights + following / kStrip * strip_bytes : next;
       // Without a next panel the hint stays on a line that is in L1 anyway.
-      const int64_t step = next == nullptr ? 0 : (kStrips * kStrip * int64_t{sizeof(float)} + tiles - 1) / tiles;
-      const char* address = reinterpret_cast<const char*>(next == nullptr ? p.weights : next);
-      for_each_row_tile(p.rows, tiles, [&](auto mr, int64_t row, int64_t tile) {
-        linear_tile<V, decltype(mr)::value, kStrips>(p, row, column, {address + tile * step * p.k, step});
+      const int64_t step = after == nullptr ? 0 : (kStrips * kLineBytes + tiles - 1) / tiles;
+      const char* address = after == nullptr ? weights : after;
+      for_each_row_tile(rows, tiles, [&](auto mr, int64_t row, int64_t t) {
+        body(mr, ns, row, column, Prefetch{address + t * step * groups, step});
       });
       column = following;
     };
@@ -163,6 +187,15 @@ void linear_kernel(const LinearArgs& p) {
       }
     }
   }
+}
+
+template <class V, int MaxNS>
+void linear_kernel(const LinearArgs& p) {
+  for_each_tile<MaxNS>(p.rows, p.columns, reinterpret_cast<const char*>(p.weights), kLineBytes * p.k,
+                       reinterpret_cast<const char*>(p.next),
+                       [&](auto mr, auto ns, int64_t row, int64_t column, Prefetch prefetch) {
+                         linear_tile<V, decltype(mr)::value, decltype(ns)::value>(p, row, column, prefetch);
+                       });
 }
 
 // Rows against rows: dot products of length k, used for logits. One vector accumulator each.
