@@ -22,5 +22,21 @@ TUWEN_INLINE void for_each_vector(int64_t n, Body body) {
   if (i < n) body(i, First{static_cast<int>(n - i)});
 }
 
+// The same for sums: body(i, lanes, part) with part alternately 0 and 1, so that two accumulators share the additions
+// and one need not wait for the other.
+template <class V, class Body>
+TUWEN_INLINE void for_each_vector_in_turn(int64_t n, Body body) {
+  int64_t i = 0;
+  for (; i + 2 * V::kLanes <= n; i += 2 * V::kLanes) {
+    body(i, All{}, 0);
+    body(i + V::kLanes, All{}, 1);
+  }
+  if (i + V::kLanes <= n) {
+    body(i, All{}, 0);
+    i += V::kLanes;
+  }
+  if (i < n) body(i, First{static_cast<int>(n - i)}, 1);
+}
+
 }  // namespace
 }  // namespace tw

@@ -12,20 +12,27 @@ namespace {
 
 template <class V>
 void layer_norm_kernel(const LayerNormArgs& p) {
-  const float count = static_cast<float>(p.columns);
+  const float share = 1.0f / static_cast<float>(p.columns);
   for (int64_t r = 0; r < p.rows; ++r) {
     const float* x = p.x + r * p.x_stride;
     float* y = p.y + r * p.y_stride;
-    V total(0.0f), squares(0.0f);
-    for_each_vector<V>(p.columns, [&](int64_t i, auto k) { total = total + V::load(x + i, k); });
-    const V mean(sum(total) / count);
-    for_each_vector<V>(p.columns, [&](int64_t i, auto k) {
+    V total[2] = {V(0.0f), V(0.0f)}, squares[2] = {V(0.0f), V(0.0f)}, rest[2] = {V(0.0f), V(0.0f)};
+    for_each_vector_in_turn<V>(p.columns,
+                               [&](int64_t i, auto k, int part) { total[part] = total[part] + V::load(x + i, k); });
+    const V mean(sum(total[0] + total[1]) * share);
+    for_each_vector_in_turn<V>(p.columns, [&](int64_t i, auto k, int part) {
       const V d = select(k, V::load(x + i, k) - mean, V(0.0f));
-      squares = fma(d, d, squares);
+      squares[part] = fma(d, d, squares[part]);
+      rest[part] = rest[part] + d;
     });
-    const V inverse_sigma(1.0f / ::sqrtf(sum(squares) / count + p.epsilon));
+    // What rounding the mean has left: without it a row whose mean is 10^4 times its spread is lost.
+    // (The corrected two-pass algorithm: Chan, Golub, LeVeque 1983.)
+    const float shift = sum(rest[0] + rest[1]) * share;
+    const float variance = sum(squares[0] + squares[1]) * share - shift * shift;
+    const float inverse_sigma = 1.0f / ::sqrtf((variance < 0.0f ? 0.0f : variance) + p.epsilon);
+    const V factor(inverse_sigma), offset(-shift * inverse_sigma);
     for_each_vector<V>(p.columns, [&](int64_t i, auto k) {
-      const V normal = (V::load(x + i, k) - mean) * inverse_sigma;
+      const V normal = fma(V::load(x + i, k) - mean, factor, offset);
       fma(normal, V::load(p.gamma + i, k), V::load(p.beta + i, k)).store(y + i, k);
     });
   }

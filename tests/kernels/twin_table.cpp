@@ -1,5 +1,5 @@
 // The shared kernel templates on the one-lane vector: what they compute without any instruction set. Tiles take up to
-// four strips, as on AVX-512.
+// four strips, as on AVX-512. Entries that are not templates over the vector stay the reference's.
 #include "kernels/cpu/attention-inl.h"
 #include "kernels/cpu/gemm-inl.h"
 #include "kernels/cpu/inputs-inl.h"
@@ -10,23 +10,25 @@
 namespace tw::test {
 
 const KernelTable& twin_table() {
-  static constexpr KernelTable kTable = {
-      .name = "twin",
-      .linear = linear_kernel<F32x1, 4>,
-      .attention = attention_kernel<F32x1, 4>,
-      .layer_norm = layer_norm_kernel<F32x1>,
-      .softmax = softmax_kernel<F32x1>,
-      .l2_normalize = l2_normalize_kernel<F32x1>,
-      .activation = activation_kernel<F32x1>,
-      .embed = embed_kernel<F32x1>,
-      .add_periodic = add_periodic_kernel<F32x1>,
-      .patches_u8 = patches_u8_kernel,
-      .patches_f32 = patches_f32_kernel<F32x1>,
-      .similarity = similarity_kernel<F32x1>,
-      .f16_to_f32 = f16_to_f32_kernel<F32x1>,
-      .bf16_to_f32 = bf16_to_f32_kernel<F32x1>,
-      .f32_to_bf16 = f32_to_bf16_kernel<F32x1>,
-  };
+  static const KernelTable kTable = [] {
+    KernelTable t = reference_table();
+    t.name = "twin";
+    t.linear = linear_kernel<F32x1, 4>;
+    t.attention = attention_kernel<F32x1, 4>;
+    t.layer_norm = layer_norm_kernel<F32x1>;
+    t.softmax = softmax_kernel<F32x1>;
+    t.l2_normalize = l2_normalize_kernel<F32x1>;
+    t.activation = activation_kernel<F32x1>;
+    t.embed = embed_kernel<F32x1>;
+    t.add_periodic = add_periodic_kernel<F32x1>;
+    t.patches_u8 = patches_u8_kernel;
+    t.patches_f32 = patches_f32_kernel<F32x1>;
+    t.similarity = similarity_kernel<F32x1>;
+    t.f16_to_f32 = f16_to_f32_kernel<F32x1>;
+    t.bf16_to_f32 = bf16_to_f32_kernel<F32x1>;
+    t.f32_to_bf16 = f32_to_bf16_kernel<F32x1>;
+    return t;
+  }();
   return kTable;
 }
 
