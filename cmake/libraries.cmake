@@ -21,7 +21,7 @@ tuwen_layer(kernels ${PROJECT_SOURCE_DIR}/kernels/*.cpp ${PROJECT_SOURCE_DIR}/ke
 target_link_libraries(tuwen_kernels PUBLIC tuwen_core)
 foreach(isa avx2 avx512)
   string(TOUPPER ${isa} ISA)
-  file(GLOB isa_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu/*_${isa}.cpp)
+  file(GLOB isa_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu/*_${isa}*.cpp)
   set_source_files_properties(${isa_files} PROPERTIES COMPILE_OPTIONS "${TUWEN_${ISA}_FLAGS}")
 endforeach()
 

@@ -41,6 +41,40 @@ struct LinearArgs {
   const float* next = nullptr;  // weights that this thread will probably want after these: a hint, may be null
 };
 
+// Eight-bit products. Activations are u8 with zero point 128 and a scale a row, weights s8 with a scale a column; k is
+// padded to whole groups of four with weights of 0.
+//   y[m, n] = f(x_scale[m] w_scale[n] (sum_k x[m, k] w[n, k] + correction[n]) + bias[n]), or added to y as for linear
+//   correction[n] = -128 sum_k w[n, k]
+// The sum is exact in 32 bits (k <= 65,536); the rest is f32 in the order written.
+struct LinearInt8Args {
+  const uint8_t* x;           // [rows, k]
+  int64_t x_stride;           // bytes, a multiple of 4
+  const float* x_scale;       // [rows]
+  const int8_t* weights;      // packed strips: [k / 4][kStrip][4]
+  const float* w_scale;       // [columns], readable to a whole strip, as correction is
+  const int32_t* correction;  // [columns]
+  const float* bias;          // [columns] or null
+  float* y;                   // [rows, columns]
+  int64_t y_stride;
+  int64_t rows, columns, k;  // k a multiple of 4
+  Activation activation;
+  bool add_to_output;
+  const int8_t* next = nullptr;  // as for linear
+};
+
+// x_scale[r] = max_c |x[r, c] multiplier[c]| / 127;   y[r, c] = 128 + round(x[r, c] multiplier[c] / x_scale[r])
+// Columns up to y_columns are filled with 128. A row of zeros has scale 0; a NaN or infinity anywhere makes the scale
+// NaN.
+struct QuantizeArgs {
+  const float* x;
+  int64_t x_stride;
+  const float* multiplier;  // [columns] or null: 1
+  uint8_t* y;               // [rows, y_columns]
+  int64_t y_stride;         // bytes
+  float* x_scale;           // [rows]
+  int64_t rows, columns, y_columns;
+};
+
 // Scaled dot-product attention of one head and one sequence (Vaswani et al. 2017, arXiv:1706.03762, eq. 1):
 //   out[i, :] = sum_j p[i, j] v[j, :],   p[i, :] = softmax_j(scale q[i, :] . k[j, :])
 // Whole score rows are kept; softmax subtracts the row's maximum; rows of out are divided by the sum at the end.
@@ -62,8 +96,9 @@ constexpr int64_t attention_scratch(int64_t keys, int64_t width) {
   return keys_padded * width + keys * width_padded + kAttentionRows * keys_padded;
 }
 
-// y[r, :] = (x[r, :] - mean) / sqrt(variance + epsilon) * gamma + beta; biased variance, two passes.
-// y may be x.  |y - y_ref| <= 16 eps (|gamma| max|x - mean| / sigma (1 + |mean| / sigma) + |beta|).
+// y[r, :] = (x[r, :] - mean) / sigma * gamma + beta,   sigma = sqrt(variance + epsilon); biased variance.
+// The mean is corrected for its own rounding, so rows that hardly vary around a large mean are as good as others.
+// y may be x.  |y - y_ref| <= 16 eps (|gamma| (1 + |x - mean| / sigma) (1 + 16 eps |mean| / sigma) + |beta|).
 // Ba, Kiros, Hinton 2016, arXiv:1607.06450.
 struct LayerNormArgs {
   const float* x;
@@ -143,8 +178,10 @@ struct ConvertArgs {
 struct ResizePassArgs;  // kernels/resize.h
 
 struct KernelTable {
-  const char* name;  // "reference", "avx2", "avx512"
+  const char* name;  // "reference", "avx2", "avx512", "avx512vnni"
   void (*linear)(const LinearArgs&);
+  void (*linear_int8)(const LinearInt8Args&);
+  void (*quantize)(const QuantizeArgs&);
   void (*attention)(const AttentionArgs&);
   void (*layer_norm)(const LayerNormArgs&);
   void (*softmax)(const RowsArgs&);
@@ -164,5 +201,6 @@ struct KernelTable {
 const KernelTable& reference_table();
 const KernelTable& avx2_table();
 const KernelTable& avx512_table();
+const KernelTable& avx512vnni_table();
 
 }  // namespace tw

@@ -1,6 +1,8 @@
 #include "kernels/cpu/attention-inl.h"
 #include "kernels/cpu/gemm-inl.h"
+#include "kernels/cpu/gemm_int8-inl.h"
 #include "kernels/cpu/inputs-inl.h"
+#include "kernels/cpu/int8_avx2.h"
 #include "kernels/cpu/rows-inl.h"
 #include "kernels/cpu/simd_avx2.h"
 #include "kernels/kernel_table.h"
@@ -11,6 +13,8 @@ const KernelTable& avx2_table() {
   static constexpr KernelTable kTable = {
       .name = "avx2",
       .linear = linear_kernel<F32x8, 1>,
+      .linear_int8 = linear_int8_kernel<MaddProduct256, 1>,
+      .quantize = quantize_kernel<F32x8>,
       .attention = attention_kernel<F32x8, 1>,
       .layer_norm = layer_norm_kernel<F32x8>,
       .softmax = softmax_kernel<F32x8>,

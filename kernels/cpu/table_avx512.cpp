@@ -1,6 +1,8 @@
 #include "kernels/cpu/attention-inl.h"
 #include "kernels/cpu/gemm-inl.h"
+#include "kernels/cpu/gemm_int8-inl.h"
 #include "kernels/cpu/inputs-inl.h"
+#include "kernels/cpu/int8_avx512.h"
 #include "kernels/cpu/rows-inl.h"
 #include "kernels/cpu/simd_avx512.h"
 #include "kernels/kernel_table.h"
@@ -11,6 +13,8 @@ const KernelTable& avx512_table() {
   static constexpr KernelTable kTable = {
       .name = "avx512",
       .linear = linear_kernel<F32x16, 4>,
+      .linear_int8 = linear_int8_kernel<MaddProduct512, 4>,
+      .quantize = quantize_kernel<F32x16>,
       .attention = attention_kernel<F32x16, 4>,
       .layer_norm = layer_norm_kernel<F32x16>,
       .softmax = softmax_kernel<F32x16>,

@@ -6,6 +6,8 @@
 namespace tw::reference {
 
 void linear(const LinearArgs& p);
+void linear_int8(const LinearInt8Args& p);
+void quantize(const QuantizeArgs& p);
 void attention(const AttentionArgs& p);
 void layer_norm(const LayerNormArgs& p);
 void softmax(const RowsArgs& p);

@@ -7,6 +7,8 @@ const KernelTable& reference_table() {
   static constexpr KernelTable kTable = {
       .name = "reference",
       .linear = reference::linear,
+      .linear_int8 = reference::linear_int8,
+      .quantize = reference::quantize,
       .attention = reference::attention,
       .layer_norm = reference::layer_norm,
       .softmax = reference::softmax,
