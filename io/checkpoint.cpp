@@ -8,9 +8,11 @@
 
 #include "core/checked_math.h"
 #include "core/error.h"
+#include "io/cn_clip_names.h"
 #include "io/json_text.h"
 #include "io/safetensors.h"
 #include "io/tensor_reader.h"
+#include "io/torch_checkpoint.h"
 
 namespace tw {
 namespace {
@@ -83,6 +85,28 @@ std::map<std::string, std::string> read_index(const std::filesystem::path& path)
   return shards;
 }
 
+// Weights are often copied without Git LFS; what arrives then is a small text file.
+void refuse_lfs_pointer(const File& file) {
+  constexpr std::string_view kPointer = "version https://git-lfs";
+  std::string head(static_cast<size_t>(std::min(file.size(), static_cast<int64_t>(kPointer.size()))), '\0');
+  file.read_at(0, std::as_writable_bytes(std::span(head)));
+  if (head != kPointer) return;
+  throw Error(ErrorCode::malformed, {.file = file.path(),
+                                     .expected = "weights",
+                                     .found = "a Git LFS pointer",
+                                     .note = "fetch the file itself with: git lfs pull"});
+}
+
+// What is in a weights file. Its content decides the format; the name only, how an unknown one is complained about.
+std::vector<StoredTensor> read_tensors(const File& file) {
+  refuse_lfs_pointer(file);
+  const std::string& path = file.path();
+  const bool named_torch = path.ends_with(".bin") || path.ends_with(".pt") || path.ends_with(".pth");
+  const bool torch = named_torch || torch_format(file) != TorchFormat::none;
+  std::vector<StoredTensor> tensors = torch ? read_torch_checkpoint(file) : read_safetensors_header(file).tensors;
+  return is_cn_clip(tensors) ? hugging_face_names(std::move(tensors), path) : tensors;
+}
+
 }  // namespace
 
 Checkpoint Checkpoint::open(const std::filesystem::path& directory_or_file) {
@@ -99,7 +123,7 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory_or_file) {
 void Checkpoint::add_file(File file) {
   const size_t index = files_.size();
   files_.push_back(std::move(file));
-  for (StoredTensor& tensor : read_safetensors_header(files_.back()).tensors) add_tensor(index, std::move(tensor));
+  for (StoredTensor& tensor : read_tensors(files_.back())) add_tensor(index, std::move(tensor));
 }
 
 void Checkpoint::add_shards(const std::filesystem::path& index) {

@@ -26,7 +26,8 @@ class Checkpoint {
   Checkpoint(Checkpoint&&) noexcept = default;
   Checkpoint& operator=(Checkpoint&&) noexcept = default;
 
-  // Every tensor, after the renames that transformers makes on loading ("gamma" -> "weight", "beta" -> "bias").
+  // Every tensor, after the renames that transformers makes on loading ("gamma" -> "weight", "beta" -> "bias"); those
+  // of a cn_clip file under the names that transformers has for them.
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
 
   // nullptr when there is no such tensor.
