@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "kernels/resize.h"
 #include "tests/support/guarded.h"
+#include "tests/support/noise.h"
 #include "tests/support/random.h"
 #include "tests/support/sha256.h"
 
@@ -60,17 +61,8 @@ Picture ramps(int32_t width, int32_t height) {
   return p;
 }
 
-// Noise that scripts/make_image_goldens.py computes alike.
 Picture noise(int32_t width, int32_t height, int32_t channels) {
-  Picture p = {height, width, channels, {}};
-  const auto count = static_cast<uint32_t>(width) * static_cast<uint32_t>(height) * static_cast<uint32_t>(channels);
-  for (uint32_t i = 0; i < count; ++i) {
-    uint32_t v = i * 2654435761u + 12345u;
-    v ^= v >> 15;
-    v *= 2246822519u;
-    p.pixels.push_back(static_cast<uint8_t>(v >> 24));
-  }
-  return p;
+  return {height, width, channels, test::noise(int64_t{width} * height * channels)};
 }
 
 TEST_CASE("resize: published check values", "[resize]") {
