@@ -65,12 +65,15 @@ constexpr uint16_t f32_to_bf16(float f) {
   return static_cast<uint16_t>((u + 0x7FFFu + ((u >> 16) & 1u)) >> 16);
 }
 
-// IEEE 754 binary16, subnormals, infinities and NaNs included.
+// IEEE 754 binary16, subnormals, infinities and NaNs included; a NaN comes out quiet, as from the CPU's instruction.
 constexpr float f16_to_f32(uint16_t h) {
   const uint32_t sign = static_cast<uint32_t>(h & 0x8000u) << 16;
   const uint32_t exponent = (h >> 10) & 0x1Fu;
   const uint32_t mantissa = h & 0x3FFu;
-  if (exponent == 0x1F) return std::bit_cast<float>(sign | 0x7F800000u | (mantissa << 13));
+  if (exponent == 0x1F) {
+    const uint32_t quiet = mantissa == 0 ? 0 : 0x00400000u;
+    return std::bit_cast<float>(sign | 0x7F800000u | quiet | (mantissa << 13));
+  }
   if (exponent != 0) return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
   const float magnitude = static_cast<float>(mantissa) * 0x1p-24f;  // exact
   return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(magnitude));
