@@ -148,6 +148,7 @@ void add_periodic(Exec& ex, Tensor y, const float* table, int64_t period) {
 }
 
 void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
+  if (items == 0) return;
   const int64_t rows = y.rows / items, grid = rows - 1;
   const int64_t bytes = s.height * s.width * s.channels * (s.u8 ? 1 : static_cast<int64_t>(sizeof(float)));
   const int64_t rows_per_unit = std::max<int64_t>(1, s.width / s.patch), units = ceil_div(grid, rows_per_unit);
