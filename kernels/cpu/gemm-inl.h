@@ -160,6 +160,7 @@ TUWEN_INLINE void for_each_row_tile(int64_t rows, int64_t tiles, Body body) {
 template <int MaxNS, class TileBody>
 TUWEN_INLINE void for_each_tile(int64_t rows, int64_t columns, const char* weights, int64_t strip_bytes,
                                 const char* next, TileBody body) {
+  if (rows == 0) return;
   const int64_t tiles = (rows + kTileRows - 1) / kTileRows, groups = strip_bytes / kLineBytes;
   for (int64_t column = 0; column < columns;) {
     const int64_t strips = (columns - column + kStrip - 1) / kStrip;
