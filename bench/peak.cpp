@@ -115,7 +115,7 @@ double read_bandwidth(int64_t bytes, int threads) {
 }
 
 double f32_peak_of(const char* isa, int threads) {
-  if (std::strcmp(isa, "avx512") == 0) return peak_rate(Arithmetic::f32_avx512, threads);
+  if (std::strncmp(isa, "avx512", 6) == 0) return peak_rate(Arithmetic::f32_avx512, threads);
   if (std::strcmp(isa, "avx2") == 0) return peak_rate(Arithmetic::f32_avx2, threads);
   return 0;
 }

@@ -20,16 +20,31 @@ void for_each_row_block(Exec& ex, int64_t rows, int64_t rows_per_unit, Rows body
   });
 }
 
-void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
-  const int64_t n = w.n, panels = ceil_div(n, kPanel);
-  // A unit is a panel of columns and all rows, so weights are read once; rows are cut only where that gives members too
-  // little to share.
-  const int64_t wanted_blocks = ex.member.count == 1 ? 1 : ceil_div(int64_t{4} * ex.member.count, panels);
-  const int64_t blocks = std::clamp<int64_t>(wanted_blocks, 1, std::max<int64_t>(1, x.rows / 24));
-  ex.for_each_unit(panels * blocks, [&](int64_t unit) {
-    const int64_t n0 = unit / blocks * kPanel;
-    const int64_t block = unit % blocks, m0 = x.rows * block / blocks, m1 = x.rows * (block + 1) / blocks;
-    const int64_t next_n0 = (unit + ex.member.count) / blocks * kPanel;  // likely this member's next unit
+// The pieces that members share a product in. A unit is a panel of columns and all rows, so weights are read once; rows
+// are cut only where that gives members too little to share.
+struct Pieces {
+  int64_t panels, blocks;
+
+  Pieces(const Exec& ex, int64_t rows, int64_t n) : panels(ceil_div(n, kPanel)) {
+    const int64_t wanted = ex.member.count == 1 ? 1 : ceil_div(int64_t{4} * ex.member.count, panels);
+    blocks = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, rows / 24));
+  }
+};
+
+// Calls body(first column, columns, first row, end row, first column of what this member will likely do next or -1).
+template <class Body>
+void for_each_piece(Exec& ex, int64_t rows, int64_t n, Body body) {
+  const Pieces pieces(ex, rows, n);
+  ex.for_each_unit(pieces.panels * pieces.blocks, [&](int64_t unit) {
+    const int64_t n0 = unit / pieces.blocks * kPanel, block = unit % pieces.blocks;
+    const int64_t next = (unit + ex.member.count) / pieces.blocks * kPanel;
+    body(n0, std::min(kPanel, n - n0), rows * block / pieces.blocks, rows * (block + 1) / pieces.blocks,
+         next > n0 && next < n ? next : -1);
+  });
+}
+
+void product_f32(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
+  for_each_piece(ex, x.rows, w.n, [&](int64_t n0, int64_t columns, int64_t m0, int64_t m1, int64_t next) {
     ex.kernels->linear({.x = x.f32_row(m0),
                         .x_stride = x.stride,
                         .weights = w.strips + n0 * w.k,
@@ -37,12 +52,56 @@ void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, 
                         .y = y.f32_row(m0) + n0,
                         .y_stride = y.stride,
                         .rows = m1 - m0,
-                        .columns = std::min(kPanel, n - n0),
+                        .columns = columns,
                         .k = w.k,
                         .activation = activation,
                         .add_to_output = add_to_output,
-                        .next = next_n0 > n0 && next_n0 < n ? w.strips + next_n0 * w.k : nullptr});
+                        .next = next < 0 ? nullptr : w.strips + next * w.k});
   });
+}
+
+void product_int8(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
+  const Int8View& q = w.int8;
+  for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
+    ex.kernels->quantize({.x = x.f32_row(first),
+                          .x_stride = x.stride,
+                          .multiplier = q.multiplier,
+                          .y = ex.quantized + first * q.k_padded,
+                          .y_stride = q.k_padded,
+                          .x_scale = ex.quantized_scale + first,
+                          .rows = count,
+                          .columns = w.k,
+                          .y_columns = q.k_padded});
+  });
+  for_each_piece(ex, x.rows, w.n, [&](int64_t n0, int64_t columns, int64_t m0, int64_t m1, int64_t next) {
+    ex.kernels->linear_int8({.x = ex.quantized + m0 * q.k_padded,
+                             .x_stride = q.k_padded,
+                             .x_scale = ex.quantized_scale + m0,
+                             .weights = q.strips + n0 * q.k_padded,
+                             .w_scale = q.scale + n0,
+                             .correction = q.correction + n0,
+                             .bias = w.bias == nullptr ? nullptr : w.bias + n0,
+                             .y = y.f32_row(m0) + n0,
+                             .y_stride = y.stride,
+                             .rows = m1 - m0,
+                             .columns = columns,
+                             .k = q.k_padded,
+                             .activation = activation,
+                             .add_to_output = add_to_output,
+                             .next = next < 0 ? nullptr : q.strips + next * q.k_padded});
+  });
+}
+
+void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
+  if (ex.observer != nullptr) {
+    if (ex.member.index == 0) ex.observer->see(ex.observer->self, *w.owner, x);
+    ex.member.wait();
+  }
+  if (w.int8.strips != nullptr) {
+    product_int8(ex, y, x, w, activation, add_to_output);
+  } else {
+    product_f32(ex, y, x, w, activation, add_to_output);
+  }
 }
 
 }  // namespace

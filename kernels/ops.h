@@ -13,6 +13,7 @@
 #include "core/tensor.h"
 #include "kernels/kernel_table.h"
 #include "kernels/pack.h"
+#include "kernels/pack_int8.h"
 
 namespace tw {
 
@@ -29,13 +30,24 @@ struct WorkCounters {
   }
 };
 
+struct Linear;
+
+// Sees the inputs of products, to choose how eight-bit ones are scaled. Called by member 0, between two barriers.
+struct ProductObserver {
+  void (*see)(void* self, const Linear& w, Tensor x);
+  void* self;
+};
+
 // How a member executes: what it hands from operation to operation. One per member and region.
 struct Exec {
   const KernelTable* kernels;
   Member member;
   WorkCounters* work;
-  float* scratch;         // this member's own, for attention; 64-byte aligned
-  uint32_t sequence = 0;  // operations so far
+  float* scratch;                             // this member's own, for attention; 64-byte aligned
+  uint8_t* quantized = nullptr;               // shared: the input of an eight-bit product, as many rows as any op has
+  float* quantized_scale = nullptr;           // shared: a scale for each of those rows
+  const ProductObserver* observer = nullptr;  // mostly nobody
+  uint32_t sequence = 0;                      // operations so far
 
   // Calls unit(i) for units of [0, count) claimed one by one, then waits for the others. Who computes a unit never
   // changes its result, and a member that is held up holds nobody up for more than one unit.
@@ -52,20 +64,28 @@ struct Exec {
 
 // A range of a packed weight matrix's outputs: y = x W^T + b.
 struct LinearView {
-  const float* strips;  // packed, from the first column of the range
+  const float* strips;  // packed, from the first column of the range; null if there is an eight-bit form
   const float* bias;    // [n] or null
   int64_t n, k;
+  Int8View int8;
+  const Linear* owner;
 };
 
-// y = x W^T + b, owned.
+// y = x W^T + b, owned, in f32 or in eight bits.
 struct Linear {
   PackedMatrix weights;  // [n, k]
   Buffer bias;           // [n] f32, or empty
+  PackedInt8 int8;       // takes the place of `weights` in an eight-bit model
 
   operator LinearView() const { return columns(0, weights.n()); }
   // Outputs [first, first + count); `first` a multiple of kStrip.
   LinearView columns(int64_t first, int64_t count) const {
-    return {weights.strip_at(first), bias.size() == 0 ? nullptr : bias.as<float>() + first, count, weights.k()};
+    return {weights.strips() == nullptr ? nullptr : weights.strip_at(first),
+            bias.size() == 0 ? nullptr : bias.as<float>() + first,
+            count,
+            weights.k(),
+            int8.view(first),
+            this};
   }
 };
 

@@ -22,6 +22,8 @@ class PackedMatrix {
   const float* strips() const { return memory_.as<float>(); }
   // Address of the strip that begins with column `n0`, a multiple of kStrip.
   const float* strip_at(int64_t n0) const { return strips() + n0 * k_; }
+  // Gives the memory back; n() and k() stay.
+  void release() { memory_ = Buffer(); }
   int64_t n() const { return n_; }
   int64_t k() const { return k_; }
   int64_t bytes() const { return memory_.size(); }

@@ -10,6 +10,7 @@ std::vector<const KernelTable*> available_tables(const CpuInfo& cpu) {
   std::vector<const KernelTable*> tables = {&reference_table()};
   if (cpu.avx2) tables.push_back(&avx2_table());
   if (cpu.avx512) tables.push_back(&avx512_table());
+  if (cpu.avx512_vnni) tables.push_back(&avx512vnni_table());
   return tables;
 }
 
@@ -24,6 +25,13 @@ const KernelTable& select_table(const CpuInfo& cpu, std::string_view isa) {
   throw Error(
       ErrorCode::unsupported,
       {.field = "TUWEN_ISA", .expected = "one of " + names + " (what this CPU can run)", .found = printable(isa)});
+}
+
+ResizeFunctions resize_functions(const KernelTable& table) {
+  const std::string_view isa = table.name;  // a table of another CPU may not even be asked for
+  if (isa.starts_with("avx512")) return {resize_horizontal_u8_avx512, resize_vertical_u8_avx512};
+  if (isa == "avx2") return {resize_horizontal_u8_avx2, resize_vertical_u8_avx2};
+  return {resize_horizontal_u8_reference, resize_vertical_u8_reference};
 }
 
 }  // namespace tw

@@ -51,6 +51,18 @@ class Bert {
   // `prefix`: "text_model." in a full checkpoint, "" in a stand-alone one.
   void bind(WeightBinder& binder, const std::string& prefix);
 
+  // Calls body(Linear) for the products of every block.
+  template <class Body>
+  void for_each_linear(Body body) const {
+    for (const BertBlock& b : blocks_)
+      for (const Linear* w : {&b.qkv, &b.out, &b.intermediate, &b.output}) body(*w);
+  }
+  template <class Body>
+  void for_each_linear(Body body) {
+    for (BertBlock& b : blocks_)
+      for (Linear* w : {&b.qkv, &b.out, &b.intermediate, &b.output}) body(*w);
+  }
+
   // Collective. The first token's last hidden state of each text [texts, H]: a view into the scratch, not filled if
   // stopped. With a capture every row of the last block is computed, else only the first tokens'.
   Tensor forward(Exec& ex, BertScratch& s, const PackedTexts& texts, Stop& stop, Capture* capture) const;

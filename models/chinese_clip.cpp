@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/jobs.h"
+#include "models/quantization.h"
 
 namespace tw {
 
@@ -62,7 +64,25 @@ std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoin
   if (model->vision_) model->vision_->finish_loading();
   model->logit_scale_ = std::exp(model->logit_scale_);
   model->weight_bytes_ = binder.bytes();
+  if (options.precision == Precision::int8) model->quantize(options.threads);
   return model;
+}
+
+void ChineseClip::quantize(int threads) {
+  const Calibration calibration = Calibration::run(*this, threads);
+  std::vector<Linear*> products;
+  const auto collect = [&](Linear& w) { products.push_back(&w); };
+  if (text_) text_->for_each_linear(collect);
+  if (vision_) vision_->for_each_linear(collect);
+  std::vector<int64_t> saved(products.size());
+  run_jobs(threads, static_cast<int64_t>(products.size()), [&](int64_t i) {
+    Linear& w = *products[static_cast<size_t>(i)];
+    w.int8 = PackedInt8(w.weights, calibration.smoothing(w).data());
+    saved[static_cast<size_t>(i)] = w.weights.bytes() - w.int8.bytes();
+    w.weights.release();
+  });
+  for (const int64_t bytes : saved) weight_bytes_ -= bytes;
+  precision_ = Precision::int8;
 }
 
 void transpose(std::span<float> out, std::span<const float> in, int64_t rows, int64_t columns) {

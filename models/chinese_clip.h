@@ -31,10 +31,20 @@ class ChineseClip {
   const Linear& image_projection() const { return image_projection_; }  // [J, D]
   int64_t embedding_width() const { return config_.projection_dim; }    // J
   float logit_scale() const { return logit_scale_; }  // exp of the stored parameter, ~100 in published models
+  Precision precision() const { return precision_; }
   int64_t weight_bytes() const { return weight_bytes_; }
+
+  // Calls body(Linear) for the products of every block of the towers that are loaded.
+  template <class Body>
+  void for_each_linear(Body body) const {
+    if (text_) text_->for_each_linear(body);
+    if (vision_) vision_->for_each_linear(body);
+  }
 
  private:
   ChineseClip(const ChineseClipConfig& config, Towers towers);
+  // Puts eight-bit products in the place of f32 ones, scaled by what a calibration run shows.
+  void quantize(int threads);
   // Binds everything once and checks it against the checkpoint.
   void check_fit(WeightBinder& binder);
   void bind(WeightBinder& binder);
@@ -44,6 +54,7 @@ class ChineseClip {
   std::optional<Vit> vision_;
   Linear text_projection_, image_projection_;
   float logit_scale_ = 0;
+  Precision precision_ = Precision::f32;
   int64_t weight_bytes_ = 0;
 };
 

@@ -20,6 +20,8 @@ struct Session::Scratch {
   Sequence *every_token = nullptr, *first_token = nullptr;  // [rows]
   int64_t* first_rows = nullptr;                            // [rows]
   int32_t *type_zeros = nullptr, *positions = nullptr;      // [rows]
+  uint8_t* quantized = nullptr;                             // [rows, widest input of a product], eight-bit models only
+  float* quantized_scale = nullptr;                         // [rows]
 };
 
 namespace {
@@ -94,6 +96,12 @@ Session::Scratch Session::plan(Arena& arena, const ChineseClip& model, const Ses
   array(s.first_rows);
   array(s.type_zeros);
   array(s.positions);
+  if (model.precision() == Precision::int8) {
+    int64_t widest = 0;
+    model.for_each_linear([&](const Linear& w) { widest = std::max(widest, w.weights.k()); });
+    s.quantized = static_cast<uint8_t*>(arena.take_bytes(s.rows * round_up(widest, 4)));
+    array(s.quantized_scale);
+  }
   return s;
 }
 
@@ -127,11 +135,12 @@ Session::~Session() = default;
 
 // One parallel region: body(ex) on every member.
 template <class Body>
-void Session::run(Body body) {
+void Session::run(const ProductObserver* observer, Body body) {
   struct Region {
     Session* session;
+    const ProductObserver* observer;
     Body* body;
-  } region{this, &body};
+  } region{this, observer, &body};
   work_.reset();
   team_.run(
       [](void* argument, const Member& member) {
@@ -140,7 +149,10 @@ void Session::run(Body body) {
         Exec ex{.kernels = r.session->kernels_,
                 .member = member,
                 .work = &r.session->work_,
-                .scratch = s.attention + member.index * s.attention_floats};
+                .scratch = s.attention + member.index * s.attention_floats,
+                .quantized = s.quantized,
+                .quantized_scale = s.quantized_scale,
+                .observer = r.observer};
         (*r.body)(ex);
       },
       &region);
@@ -184,7 +196,7 @@ void Session::encode_image_slice(const ImageBatch& images, float* out, const Emb
   const PatchSource pixels{images.pixels, images.u8,      images.table, c.image_size,
                            c.image_size,  c.num_channels, c.patch_size};
   const Tensor result = matrix(out, images.count, model_->embedding_width());
-  run([&](Exec& ex) {
+  run(options.observer, [&](Exec& ex) {
     const Tensor pooled = vision.forward(ex, s.vision, pixels, rows, stop, options.capture);
     const Tap tap{options.capture, "image"};
     linear(ex, result, pooled, model_->image_projection());
@@ -267,7 +279,7 @@ void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t c
       .first_rows = {s.first_rows, n},
   };
   const Tensor result = matrix(out, count, model_->embedding_width());
-  run([&](Exec& ex) {
+  run(options.observer, [&](Exec& ex) {
     const Tensor pooled = model_->text()->forward(ex, s.text, packed, stop, options.capture);
     const Tap tap{options.capture, "text"};
     linear(ex, result, pooled, model_->text_projection());
@@ -293,7 +305,7 @@ void Session::compare(std::span<const float> text_embeds, std::span<const float>
   const Tensor t = matrix(const_cast<float*>(text_embeds.data()), texts, width);
   const Tensor i = matrix(const_cast<float*>(image_embeds.data()), images, width);
   const Tensor y = matrix(logits_per_text.data(), texts, images);
-  run([&](Exec& ex) { similarity(ex, y, t, i, model_->logit_scale()); });
+  run(nullptr, [&](Exec& ex) { similarity(ex, y, t, i, model_->logit_scale()); });
 }
 
 }  // namespace tw

@@ -24,6 +24,7 @@ struct SessionOptions {
 struct EmbedOptions {
   bool normalize = true;  // divide each embedding by its length
   Capture* capture = nullptr;
+  const ProductObserver* observer = nullptr;
   const std::atomic<bool>* cancel = nullptr;
   Stop::Clock::time_point deadline = Stop::Clock::time_point::max();
 };
@@ -72,7 +73,7 @@ class Session {
   struct Scratch;
   static Scratch plan(Arena& arena, const ChineseClip& model, const SessionOptions& options);
   template <class Body>
-  void run(Body body);
+  void run(const ProductObserver* observer, Body body);
   void encode_image_slice(const ImageBatch& images, float* out, const EmbedOptions& options, Stop& stop);
   void encode_text_slice(const TextBatch& texts, int64_t first, int64_t count, float* out, const EmbedOptions& options,
                          Stop& stop);

@@ -46,6 +46,18 @@ class Vit {
   void bind(WeightBinder& binder, const std::string& prefix);
   void finish_loading();  // folds the class token into the position table
 
+  // Calls body(Linear) for the products of every block.
+  template <class Body>
+  void for_each_linear(Body body) const {
+    for (const VitBlock& b : blocks_)
+      for (const Linear* w : {&b.qkv, &b.out, &b.fc1, &b.fc2}) body(*w);
+  }
+  template <class Body>
+  void for_each_linear(Body body) {
+    for (VitBlock& b : blocks_)
+      for (Linear* w : {&b.qkv, &b.out, &b.fc1, &b.fc2}) body(*w);
+  }
+
   // Collective. The class tokens after the last LayerNorm [images, D]: a view into the scratch, not filled if stopped.
   // With a capture every row of the last block is computed, else only the class tokens'.
   Tensor forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const ImageRows& rows, Stop& stop,

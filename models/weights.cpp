@@ -1,13 +1,10 @@
 #include "models/weights.h"
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <thread>
 
 #include "core/checked_math.h"
 #include "core/error.h"
+#include "core/jobs.h"
 
 namespace tw {
 namespace {
@@ -153,31 +150,9 @@ void WeightBinder::check() {
   checked_ = true;
 }
 
-// Readers claim tensors one by one.
 void WeightBinder::read() {
-  std::atomic<size_t> next{0};
-  std::mutex mutex;
-  std::exception_ptr first_error;
-  const auto reader = [&] {
-    for (size_t i; (i = next.fetch_add(1)) < jobs_.size();) {
-      try {
-        jobs_[i]();
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (first_error == nullptr) first_error = std::current_exception();
-        next.store(jobs_.size());
-      }
-    }
-  };
-  std::vector<std::thread> helpers;
-  try {
-    for (int i = 1; i < options_.threads; ++i) helpers.emplace_back(reader);
-  } catch (const std::exception&) {  // fewer readers
-  }
-  reader();
-  for (std::thread& helper : helpers) helper.join();
+  run_jobs(options_.threads, static_cast<int64_t>(jobs_.size()), [&](int64_t i) { jobs_[static_cast<size_t>(i)](); });
   jobs_.clear();
-  if (first_error != nullptr) std::rethrow_exception(first_error);
 }
 
 }  // namespace tw

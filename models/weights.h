@@ -15,7 +15,12 @@
 
 namespace tw {
 
+// What the matrix products of the towers compute in. The patch embedding, the projections, attention and everything
+// between products stay f32.
+enum class Precision { f32, int8 };
+
 struct LoadOptions {
+  Precision precision = Precision::f32;
   int threads = 1;                // readers; the result is the same
   int64_t memory_budget = 0;      // bytes that packed weights may take; 0: no limit
   bool allow_unexpected = false;  // ignore tensors that the configuration does not ask for

@@ -1,0 +1,177 @@
+// Eight-bit models: made from any checkpoint at load, close to the f32 model, and as deterministic.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <numeric>
+
+#include "kernels/select.h"
+#include "models/quantization.h"
+#include "models/session.h"
+#include "tests/support/random.h"
+#include "tests/support/random_checkpoint.h"
+
+using namespace tw;
+using namespace tw::test;
+
+namespace {
+
+ChineseClipConfig config_of(int64_t text_width, int64_t vision_width) {
+  ChineseClipConfig c;
+  c.projection_dim = 48;
+  c.text.vocab_size = 120;
+  c.text.hidden_size = text_width;
+  c.text.num_attention_heads = 2;
+  c.text.num_hidden_layers = 3;
+  c.text.intermediate_size = 2 * text_width + 3;
+  c.text.max_position_embeddings = 40;
+  c.vision.hidden_size = vision_width;
+  c.vision.num_attention_heads = 2;
+  c.vision.num_hidden_layers = 3;
+  c.vision.intermediate_size = 3 * vision_width;
+  c.vision.image_size = 24;
+  c.vision.patch_size = 6;
+  return c;
+}
+
+struct Pair {
+  std::shared_ptr<const ChineseClip> f32, int8;
+};
+
+Pair load_both(const ChineseClipConfig& config, uint64_t seed) {
+  const TempDir directory;
+  const Checkpoint checkpoint = Checkpoint::open(write_random_checkpoint(directory, config, seed));
+  return {ChineseClip::load(checkpoint, config),
+          ChineseClip::load(checkpoint, config, {.precision = Precision::int8, .threads = 2})};
+}
+
+double cosine(std::span<const float> a, std::span<const float> b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
+    ab += x * y, aa += x * x, bb += y * y;
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+struct Batch {
+  std::vector<int32_t> ids;
+  std::vector<int64_t> offsets = {0};
+  std::vector<float> pixels;
+  int64_t images = 3;
+
+  Batch(const ChineseClipConfig& c, Random& random) {
+    for (const int64_t length : {int64_t{1}, int64_t{9}, c.text.max_position_embeddings}) {
+      for (int64_t i = 0; i < length; ++i)
+        ids.push_back(static_cast<int32_t>(random.integer(0, c.text.vocab_size - 1)));
+      offsets.push_back(static_cast<int64_t>(ids.size()));
+    }
+    pixels = random.uniform_vector(images * 3 * c.vision.image_size * c.vision.image_size, -1.8, 2.2);
+  }
+};
+
+std::vector<float> encode(const std::shared_ptr<const ChineseClip>& model, const Batch& batch, const KernelTable& table,
+                          int threads, int64_t max_rows = 2048) {
+  Session session(model, {.threads = threads, .max_rows = max_rows, .kernels = &table});
+  const auto width = static_cast<size_t>(model->embedding_width());
+  std::vector<float> out(6 * width);
+  session.encode_texts({batch.ids, batch.offsets, {}, {}}, std::span(out).first(3 * width));
+  session.encode_images({batch.pixels.data(), false, nullptr, batch.images}, std::span(out).last(3 * width));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("an eight-bit model points where the f32 model points") {
+  for (const auto& [text, vision] : {std::pair{64, 96}, {52, 40}}) {
+    const ChineseClipConfig config = config_of(text, vision);
+    const Pair models = load_both(config, 31);
+    Random random(32);
+    const Batch batch(config, random);
+    CHECK(models.int8->precision() == Precision::int8);
+    CHECK(models.int8->weight_bytes() < models.f32->weight_bytes() / 2);
+    const auto width = static_cast<size_t>(config.projection_dim);
+    for (const KernelTable* table : available_tables(query_cpu())) {
+      const std::vector<float> exact = encode(models.f32, batch, *table, 1),
+                               near = encode(models.int8, batch, *table, 1);
+      for (size_t i = 0; i < 6; ++i) {
+        INFO(table->name << " item " << i);
+        CHECK(cosine(std::span(exact).subspan(i * width, width), std::span(near).subspan(i * width, width)) > 0.998);
+      }
+    }
+  }
+}
+
+TEST_CASE("an eight-bit embedding has the same bits in any batch and slice, with any number of threads") {
+  const ChineseClipConfig config = config_of(64, 80);
+  const Pair models = load_both(config, 33);
+  Random random(34);
+  const Batch batch(config, random);
+  for (const KernelTable* table : available_tables(query_cpu())) {
+    const std::vector<float> expected = encode(models.int8, batch, *table, 1);
+    for (const int threads : {2, 3, 7}) CHECK(encode(models.int8, batch, *table, threads) == expected);
+    CHECK(encode(models.int8, batch, *table, 2, 40) == expected);
+  }
+}
+
+TEST_CASE("calibration is repeatable, and its threads do not show") {
+  const ChineseClipConfig config = config_of(64, 64);
+  const TempDir directory;
+  const Checkpoint checkpoint = Checkpoint::open(write_random_checkpoint(directory, config, 35));
+  Random random(36);
+  const Batch batch(config, random);
+  const KernelTable& table = select_table(query_cpu());
+  std::vector<std::vector<float>> results;
+  for (const int threads : {1, 1, 3})
+    results.push_back(encode(ChineseClip::load(checkpoint, config, {.precision = Precision::int8, .threads = threads}),
+                             batch, table, 1));
+  CHECK(results[0] == results[1]);
+  CHECK(results[0] == results[2]);
+}
+
+TEST_CASE("smoothing leaves the product as it is and tames an outlier channel") {
+  // Column 5 of the input is a hundred times the others: without smoothing it takes the whole range of the row.
+  constexpr int64_t kN = 32, kK = 64, kRows = 4;
+  Random random(37);
+  std::vector<float> w = random.uniform_vector(kN * kK, -1, 1), x = random.uniform_vector(kRows * kK, -1, 1);
+  for (int64_t r = 0; r < kRows; ++r) x[static_cast<size_t>(r * kK + 5)] *= 100;
+  for (int64_t n = 0; n < kN; ++n) w[static_cast<size_t>(n * kK + 5)] *= 0.01f;
+  std::vector<float> factors(kK, 1.0f);
+  factors[5] = 100;
+  PackedMatrix packed(kN, kK, "test");
+  packed.set_rows(0, kN, w.data());
+  const auto error_with = [&](const float* smoothing) {
+    Linear linear;
+    linear.int8 = PackedInt8(packed, smoothing);
+    const Int8View view = linear.int8.view(0);
+    const KernelTable& table = select_table(query_cpu());
+    std::vector<uint8_t> q(kRows * kK);
+    std::vector<float> scale(kRows), y(kRows * kN);
+    table.quantize({x.data(), kK, view.multiplier, q.data(), kK, scale.data(), kRows, kK, kK});
+    table.linear_int8({.x = q.data(),
+                       .x_stride = kK,
+                       .x_scale = scale.data(),
+                       .weights = view.strips,
+                       .w_scale = view.scale,
+                       .correction = view.correction,
+                       .bias = nullptr,
+                       .y = y.data(),
+                       .y_stride = kN,
+                       .rows = kRows,
+                       .columns = kN,
+                       .k = kK,
+                       .activation = Activation::linear,
+                       .add_to_output = false});
+    double worst = 0;
+    for (int64_t r = 0; r < kRows; ++r) {
+      for (int64_t n = 0; n < kN; ++n) {
+        double sum = 0;
+        for (int64_t k = 0; k < kK; ++k)
+          sum += static_cast<double>(x[static_cast<size_t>(r * kK + k)]) *
+                 static_cast<double>(w[static_cast<size_t>(n * kK + k)]);
+        worst = std::max(worst, std::fabs(sum - static_cast<double>(y[static_cast<size_t>(r * kN + n)])));
+      }
+    }
+    return worst;
+  };
+  CHECK(error_with(factors.data()) < 0.1);
+  CHECK(error_with(nullptr) > 10 * error_with(factors.data()));
+}
