@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Mutation check: breaks the source in one small way at a time and demands that the tests notice.
+
+    scripts/mutate.py                 every mutation of scripts/mutations.py: about half an hour on two cores
+    scripts/mutate.py gemm attention  those whose name contains one of the words
+    scripts/mutate.py --list
+
+Works on a copy of the tree (tracked files and new ones, as they are on disk) in a temporary directory. There the tests are built and
+must pass; then, for each mutation, the named file is changed, the test programs of the area are built and run without the
+slow tests, and one of them must fail. A mutation whose old text is not in the file exactly once stops the script: the
+source has moved and the mutation must move with it. So does one that does not compile.
+
+Exit status 0: every mutation was noticed. 1: some survived. 2: the check itself could not be made.
+Prints a table for docs/mutations.md; --jobs, --keep and --build-type as their help says.
+"""
+
+import argparse
+import os
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+from mutations import MUTATIONS  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TIME_LIMIT = 300  # seconds for one test program; a mutant that hangs is noticed too
+
+
+def main():
+    arguments = parse_arguments()
+    mutations = [m for m in MUTATIONS if not arguments.words or any(w in m.name for w in arguments.words)]
+    check_texts(mutations)
+    if arguments.list:
+        for mutation in mutations:
+            print(f"{mutation.name:32} {mutation.file:34} {mutation.breaks}")
+        return 0
+    cpu_flags = next((line for line in open("/proc/cpuinfo") if line.startswith("flags")), "").split()
+    skipped = [m for m in mutations if m.needs and m.needs not in cpu_flags]
+    mutations = [m for m in mutations if m not in skipped]
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="tuwen-mutations-"))
+    try:
+        tree, build = scratch / "tree", scratch / "build"
+        copy_tree(tree)
+        configure(tree, build, arguments.build_type)
+        targets = sorted({t for m in mutations for t in m.tests})
+        baseline(build, targets, arguments.jobs)
+        results = [(m, *try_mutation(m, tree, build, arguments.jobs)) for m in mutations]
+    finally:
+        if arguments.keep:
+            print(f"kept: {scratch}", file=sys.stderr)
+        else:
+            shutil.rmtree(scratch)
+    return print_table(results, skipped)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", metavar="WORD")
+    parser.add_argument("--list", action="store_true", help="print the mutations and stop")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="compilers at a time")
+    parser.add_argument("--keep", action="store_true", help="leave the scratch directory")
+    parser.add_argument("--build-type", default="Release")
+    return parser.parse_args()
+
+
+def check_texts(mutations):
+    names = [m.name for m in mutations]
+    for mutation in mutations:
+        count = (ROOT / mutation.file).read_text(encoding="utf-8").count(mutation.old)
+        if count != 1:
+            stop(f"{mutation.name}: {mutation.file} holds its old text {count} times, expected once:\n{mutation.old}")
+        if names.count(mutation.name) != 1:
+            stop(f"{mutation.name}: two mutations have this name")
+
+
+def copy_tree(destination):
+    listing = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+                             capture_output=True, check=True).stdout.decode()
+    for name in filter(None, listing.split("\0")):
+        if (ROOT / name).is_file():
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, destination / name)
+
+
+def configure(tree, build, build_type):
+    command = ["cmake", "-S", tree, "-B", build, "-G", "Ninja", f"-DCMAKE_BUILD_TYPE={build_type}", "-DTUWEN_BUILD_TESTS=ON",
+               "-DTUWEN_BUILD_CLI=OFF", "-DTUWEN_BUILD_BENCH=OFF", "-DTUWEN_WERROR=OFF"]
+    if shutil.which("ccache"):
+        command.append("-DCMAKE_CXX_COMPILER_LAUNCHER=ccache")
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        stop(f"configuring failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
+
+
+def baseline(build, targets, jobs):
+    started = time.monotonic()
+    if error := compile_tests(build, targets, jobs):
+        stop(f"the unchanged tree does not build:\n{error}")
+    for target in targets:
+        if failure := run_tests(build, target):
+            stop(f"the unchanged tree fails {target}: {failure}")
+    print(f"unchanged tree: {', '.join(targets)} pass ({time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
+
+
+def try_mutation(mutation, tree, build, jobs):
+    """(what noticed it or None, seconds)"""
+    started = time.monotonic()
+    path = tree / mutation.file
+    original = path.read_text(encoding="utf-8")
+    path.write_text(original.replace(mutation.old, mutation.new), encoding="utf-8")
+    try:
+        if error := compile_tests(build, mutation.tests, jobs):
+            stop(f"{mutation.name} does not compile:\n{error}")
+        noticed = next(filter(None, (run_tests(build, target) for target in mutation.tests)), None)
+    finally:
+        path.write_text(original, encoding="utf-8")
+    seconds = time.monotonic() - started
+    print(f"{mutation.name:32} {'noticed: ' + noticed if noticed else 'SURVIVED'}  ({seconds:.0f} s)", file=sys.stderr, flush=True)
+    return noticed, seconds
+
+
+def compile_tests(build, targets, jobs):
+    done = subprocess.run(["cmake", "--build", build, "-j", str(jobs), "--target", *targets], capture_output=True, text=True)
+    return None if done.returncode == 0 else (done.stdout + done.stderr)[-4000:]
+
+
+def run_tests(build, target):
+    """None when the program passes, else the name of the first test case that fails, or how the program ended."""
+    program = next(p for p in build.rglob(target) if p.is_file() and os.access(p, os.X_OK))
+    try:
+        done = subprocess.run([program, "~[slow]", "--abort"], capture_output=True, text=True, errors="replace", timeout=TIME_LIMIT)
+    except subprocess.TimeoutExpired:
+        return f"{target}: no end after {TIME_LIMIT} s"
+    if done.returncode == 0:
+        return None
+    case = re.search(r"^-{70,}\n((?:.+\n)+?)-{70,}\n", done.stdout, re.MULTILINE)
+    how = " ".join(case.group(1).split()) if case else "no test case named"
+    return f"{target}: {how}" + (f" (signal {-done.returncode})" if done.returncode < 0 else "")
+
+
+def print_table(results, skipped):
+    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    survived = [m for m, noticed, _ in results if not noticed]
+    print(f"{len(results)} mutations, {len(results) - len(survived)} noticed, {len(survived)} survived, {len(skipped)} not run "
+          f"(this CPU cannot); {sum(s for _, _, s in results) / 60:.0f} minutes; {cpu}, {os.cpu_count()} threads\n")
+    print("| mutation | what it breaks | file | noticed by |\n|---|---|---|---|")
+    for mutation, noticed, _ in results:
+        print(f"| {mutation.name} | {mutation.breaks} | {mutation.file} | {noticed or '**nothing**'} |")
+    for mutation in skipped:
+        print(f"| {mutation.name} | {mutation.breaks} | {mutation.file} | not run: needs {mutation.needs} |")
+    return 1 if survived else 0
+
+
+def stop(message):
+    print(f"mutate.py: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
