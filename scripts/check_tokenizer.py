@@ -19,7 +19,6 @@ import tempfile
 import tokenizers
 import transformers
 from transformers import BertTokenizerFast
-from transformers.utils import logging
 
 from tokenizer_texts import SPECIALS, RandomTexts, random_bytes, small_vocab, write_vocab
 
@@ -44,6 +43,11 @@ class Probe:
         self.process.stdin.close()
         self.process.stdout.close()
         return self.process.wait()
+
+
+def silence_stderr():
+    """The binding's panics print there; they are expected where options cannot be met."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def hexed(text):
@@ -330,8 +334,7 @@ def main():
         if module.__version__ != version:
             sys.exit(f"{module.__name__} {version} is the reference, found {module.__version__}")
 
-    # The binding's panics print to stderr; they are expected where options cannot be met.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    silence_stderr()
 
     vocabularies = {"small": small_vocab()}
     if arguments.vocab:

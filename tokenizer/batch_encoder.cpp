@@ -187,6 +187,7 @@ class BlockEncoder {
         pair ? std::optional(static_cast<int64_t>(whole.second_size)) : std::nullopt, rule,
         name_of({static_cast<size_t>(whole.text), rule.strategy == TruncationStrategy::only_second && pair}));
     const size_t seconds = std::max<size_t>(windows.second.size(), 1);
+    if (batch_.options.return_overflow) check_size(windows, special, whole);
     const auto add = [&](size_t i, size_t j) {
       Row row = whole;
       row.first_begin += static_cast<size_t>(windows.first[i].begin);
@@ -203,6 +204,23 @@ class BlockEncoder {
       for (size_t j = 0; j < seconds; ++j) add(i, j);
     }
     for (size_t j = 1; j < seconds; ++j) add(0, j);
+  }
+
+  // Windows of both texts multiply: refused before there are millions of rows.
+  static void check_size(const PairWindows& windows, int64_t special, const Row& whole) {
+    const auto pieces = [](const std::vector<Window>& all) {
+      int64_t sum = 0;
+      for (const Window& w : all) sum += w.end - w.begin;
+      return sum;
+    };
+    const auto firsts = static_cast<int64_t>(windows.first.size());
+    const auto seconds = static_cast<int64_t>(std::max<size_t>(windows.second.size(), 1));
+    const double tokens = static_cast<double>(pieces(windows.first)) * static_cast<double>(seconds) +
+                          static_cast<double>(pieces(windows.second)) * static_cast<double>(firsts) +
+                          static_cast<double>(special + 1) * static_cast<double>(firsts) * static_cast<double>(seconds);
+    if (tokens > static_cast<double>(BertTokenizer::kMaxTokensInBatch)) {
+      throw too_large(name_of({static_cast<size_t>(whole.text), false}));
+    }
   }
 
   void add_row(Block& block, Row row, int64_t special, bool overflow) {
@@ -331,67 +349,14 @@ void write_rows(Batch& batch, const Block& block) {
   }
 }
 
-void require(bool condition, const char* field, const std::string& expected, int64_t found) {
-  if (condition) return;
-  throw Error(ErrorCode::invalid_argument, {.field = field, .expected = expected, .found = std::to_string(found)});
-}
-
 }  // namespace
-
-LengthRules resolve_lengths(const EncodeOptions& options, const LengthDefaults& defaults) {
-  LengthRules rules;
-  rules.truncation_side = options.truncation_side.value_or(defaults.truncation_side);
-  rules.padding_side = options.padding_side.value_or(defaults.padding_side);
-  rules.padding = options.padding;
-  rules.stride = options.stride;
-  rules.multiple = options.pad_to_multiple_of;
-  require(options.stride >= 0, "stride", "0 or more", options.stride);
-  require(options.pad_to_multiple_of >= 0, "pad_to_multiple_of", "0 or more", options.pad_to_multiple_of);
-  require(options.max_length.value_or(0) >= 0, "max_length", "0 or more", options.max_length.value_or(0));
-
-  switch (options.truncation) {
-    case Truncation::automatic:
-      if (options.max_length && options.padding == Padding::none) rules.truncation = TruncationStrategy::longest_first;
-      break;
-    case Truncation::none:
-      break;
-    case Truncation::longest_first:
-      rules.truncation = TruncationStrategy::longest_first;
-      break;
-    case Truncation::only_first:
-      rules.truncation = TruncationStrategy::only_first;
-      break;
-    case Truncation::only_second:
-      rules.truncation = TruncationStrategy::only_second;
-      break;
-  }
-  const std::optional<int64_t> max_length = options.max_length ? options.max_length : defaults.model_max_length;
-  if (!max_length) {
-    rules.truncation = TruncationStrategy::none;
-    if (rules.padding == Padding::max_length) rules.padding = Padding::none;
-    return rules;
-  }
-  rules.max_length = *max_length;
-  rules.padded_length = *max_length;
-  if (rules.truncation == TruncationStrategy::none) return rules;
-
-  if (rules.padding != Padding::none && rules.multiple > 0) {
-    require(*max_length % rules.multiple == 0, "max_length",
-            "a multiple of pad_to_multiple_of, " + std::to_string(rules.multiple) + ", with truncation and padding",
-            *max_length);
-  }
-  constexpr int64_t kSpecialTokens = 2;  // the reference counts them here with or without add_special_tokens
-  if (*max_length >= kSpecialTokens) {
-    require(options.stride <= *max_length - kSpecialTokens, "stride",
-            "less than max_length without special tokens, " + std::to_string(*max_length - kSpecialTokens),
-            options.stride);
-  }
-  return rules;
-}
 
 EncodedBatch encode_batch(std::span<const EncodeInput> inputs, const TextRules& rules, const SpecialIds& specials,
                           const LengthRules& lengths, const EncodeOptions& options, int threads) {
-  require(inputs.size() <= INT32_MAX, "texts", "2147483647 at most", static_cast<int64_t>(inputs.size()));
+  if (inputs.size() > INT32_MAX) {
+    throw Error(ErrorCode::limit_exceeded,
+                {.field = "texts", .expected = "2147483647 at most", .found = std::to_string(inputs.size())});
+  }
   Batch batch{inputs, rules, specials, lengths, options};
   batch.blocks = make_blocks(inputs);
   for_each_block(batch.blocks, threads, [&](Block& block) { BlockEncoder(batch).encode(block); });

@@ -18,7 +18,7 @@ namespace tw {
 // What the tokenizer files can say; the defaults are those of the reference.
 struct BertTokenizerConfig {
   bool do_lower_case = true;
-  std::optional<bool> strip_accents;  // default: as do_lower_case
+  std::optional<bool> strip_accents = {};  // default: as do_lower_case
   bool tokenize_chinese_chars = true;
   bool clean_text = true;
   std::string unk_token = "[UNK]";
@@ -26,16 +26,16 @@ struct BertTokenizerConfig {
   std::string pad_token = "[PAD]";
   std::string cls_token = "[CLS]";
   std::string mask_token = "[MASK]";
-  std::string bos_token, eos_token;  // usually none
-  std::vector<std::string> additional_special_tokens;
-  std::optional<int64_t> model_max_length;  // tokens, special ones included; nothing: unlimited
+  std::string bos_token = {}, eos_token = {};  // usually none
+  std::vector<std::string> additional_special_tokens = {};
+  std::optional<int64_t> model_max_length = {};  // tokens, special ones included; nothing: unlimited
   Side truncation_side = Side::right;
   Side padding_side = Side::right;
   bool clean_up_tokenization_spaces = true;  // default of decode
   // Searched in texts beside the special tokens above, in the order in which new ones get their ids.
-  std::vector<AddedToken> added_tokens;
+  std::vector<AddedToken> added_tokens = {};
   // How special tokens named above are searched, where that is not the usual way.
-  std::vector<AddedToken> special_token_forms;
+  std::vector<AddedToken> special_token_forms = {};
   // tokenizer.json only.
   std::string continuing_subword_prefix = "##";
   int64_t max_input_chars_per_word = 100;  // the original repository's own tokenizer has 200
@@ -43,7 +43,7 @@ struct BertTokenizerConfig {
   bool decoder_cleanup = true;
   // How normalised added tokens are spelled. Default: by the settings above. The reference spells them by the
   // normalizer of tokenizer.json, although texts go by tokenizer_config.json.
-  std::optional<NormalizerSteps> added_token_steps;
+  std::optional<NormalizerSteps> added_token_steps = {};
 };
 
 // The files of a model directory, by path; an empty path is a file that is not there. tokenizer.json or vocab.txt must
@@ -51,16 +51,16 @@ struct BertTokenizerConfig {
 // tokenizer.json says about lower case, accents and ideographs; special_tokens_map.json and added_tokens.json count
 // only when tokenizer_config.json has no added_tokens_decoder.
 struct BertTokenizerFiles {
-  std::string vocab;               // vocab.txt
-  std::string tokenizer;           // tokenizer.json
-  std::string config;              // tokenizer_config.json
-  std::string special_tokens_map;  // special_tokens_map.json
-  std::string added_tokens;        // added_tokens.json
+  std::string vocab = {};               // vocab.txt
+  std::string tokenizer = {};           // tokenizer.json
+  std::string config = {};              // tokenizer_config.json
+  std::string special_tokens_map = {};  // special_tokens_map.json
+  std::string added_tokens = {};        // added_tokens.json
 };
 
 struct DecodeOptions {
   bool skip_special_tokens = false;
-  std::optional<bool> clean_up_tokenization_spaces;  // default: the tokenizer's
+  std::optional<bool> clean_up_tokenization_spaces = {};  // default: the tokenizer's
 };
 
 // Immutable after construction; all methods are const and any number of threads may call them on one object. Copies

@@ -53,13 +53,13 @@ struct EncodeOptions {
   // In tokens, special ones included. Default: the tokenizer's model_max_length; if that is unlimited (the published
   // checkpoints), truncation does nothing and padding to max_length neither. Truncation to fewer tokens than the
   // special ones does nothing.
-  std::optional<int64_t> max_length;
+  std::optional<int64_t> max_length = {};
   int64_t stride = 0;            // tokens that neighbouring windows share
   bool return_overflow = false;  // what truncation cuts off comes back as further rows
   Padding padding = Padding::none;
   int64_t pad_to_multiple_of = 0;  // 0: no such rule. With truncation and padding max_length must be a multiple too
-  std::optional<Side> truncation_side;               // default: the tokenizer's
-  std::optional<Side> padding_side;                  // default: the tokenizer's
+  std::optional<Side> truncation_side = {};          // default: the tokenizer's
+  std::optional<Side> padding_side = {};             // default: the tokenizer's
   bool return_offsets = false;                       // fill offsets, word_ids and sequence_ids
   OffsetUnit offset_unit = OffsetUnit::code_points;  // the reference's; bytes for slicing UTF-8 strings
   bool reject_invalid_utf8 = false;                  // throw malformed, with the position, instead of reading U+FFFD

@@ -7,21 +7,27 @@ namespace tw {
 
 using unicode::Traits;
 
-void Normalizer::push(char32_t code, uint32_t begin, uint32_t end) {
-  Traits traits = unicode::traits(code);
-  const Span span{begin, end};
+Normalizer::Normalizer(const NormalizerSteps& steps) : steps_(steps) {
+  unsigned flags = 0;
+  if (steps.clean_text) flags |= unicode::kDropped | unicode::kSpace;
+  if (steps.handle_chinese_chars) flags |= unicode::kCjk;
+  if (steps.strip_accents) flags |= unicode::kDecomposes | unicode::kMark;
+  if (steps.lowercase) flags |= unicode::kHasLower;
+  flags_with_steps_ = static_cast<uint16_t>(flags);
+}
+
+void Normalizer::push_slow(char32_t code, Traits traits, Span span) {
   if (steps_.clean_text) {
     if (traits.flags & unicode::kDropped) return;
     if (traits.flags & unicode::kSpace) {
       code = ' ';
-      traits = unicode::traits(' ');
+      traits = space_;
     }
   }
-  if (!steps_.handle_chinese_chars || !(traits.flags & unicode::kCjk)) return decompose(code, traits, span);
-  const Traits space = unicode::traits(' ');
-  decompose(' ', space, span);
+  const bool isolated = steps_.handle_chinese_chars && (traits.flags & unicode::kCjk);
+  if (isolated) decompose(' ', space_, span);
   decompose(code, traits, span);
-  decompose(' ', space, span);
+  if (isolated) decompose(' ', space_, span);
 }
 
 void Normalizer::decompose(char32_t code, Traits traits, Span span) {
@@ -54,8 +60,7 @@ void Normalizer::collect(const Combining& c, Span span) {
 
 // Canonical order, then accent stripping. The reference aligns by counting: whichever part comes first in the new order
 // takes the first source not yet taken, and a part that is not the first of its source shares the one taken last.
-void Normalizer::flush_run() {
-  if (run_.empty()) return;
+void Normalizer::end_run() {
   if (run_has_survivor_) {
     sort_run();
     Span taken = starter_;

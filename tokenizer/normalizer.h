@@ -28,10 +28,21 @@ struct NormalizedChar {
 // Time is linear in the number of characters. One text at a time; not thread-safe.
 class Normalizer {
  public:
-  explicit Normalizer(const NormalizerSteps& steps) : steps_(steps) {}
+  explicit Normalizer(const NormalizerSteps& steps);
 
   // A source character that covers [begin, end) of the source.
-  void push(char32_t code, uint32_t begin, uint32_t end);
+  void push(char32_t code, uint32_t begin, uint32_t end) {
+    const unicode::Traits traits = unicode::traits(code);
+    const Span span{begin, end};
+    const int steps = traits.flags & flags_with_steps_;
+    if ((steps & ~unicode::kCjk) != 0 || traits.combining_rank != 0) return push_slow(code, traits, span);
+    // Nothing happens to most characters, or only the spaces around an ideograph.
+    flush_run();
+    starter_ = span;
+    if (steps != 0) emit(' ', space_, span);
+    emit(code, traits, span);
+    if (steps != 0) emit(' ', space_, span);
+  }
   // Releases what waits for its order to be known. The object is ready for the next text afterwards.
   void finish() { flush_run(); }
 
@@ -48,9 +59,13 @@ class Normalizer {
     bool first_of_source;  // first, or only, part of its source character's decomposition
   };
 
+  void push_slow(char32_t code, unicode::Traits traits, Span span);
   void decompose(char32_t code, unicode::Traits traits, Span span);
   void collect(const Combining& c, Span span);
-  void flush_run();
+  void flush_run() {
+    if (!run_.empty()) end_run();
+  }
+  void end_run();
   void sort_run();
   void lower(char32_t code, unicode::Traits traits, Span span);
   void emit(char32_t code, unicode::Traits traits, Span span) {
@@ -58,6 +73,8 @@ class Normalizer {
   }
 
   NormalizerSteps steps_;
+  uint16_t flags_with_steps_ = 0;  // flags that a step which is on looks at
+  unicode::Traits space_ = unicode::traits(' ');
   std::vector<NormalizedChar> output_;
 
   // Combining characters after the last starter, in text order; their sources; whether any survives accent stripping.

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "core/error.h"
+#include "tokenizer/json_file.h"
 
 namespace tw {
 namespace {
@@ -17,125 +15,9 @@ using nlohmann::json;
 constexpr size_t kMaxVocabBytes = size_t{16} << 20;
 constexpr size_t kMaxTokenizerBytes = size_t{64} << 20;
 constexpr size_t kMaxConfigBytes = size_t{1} << 20;
-constexpr int kMaxDepth = 32;
 constexpr double kUnlimited = 0x1p62;  // the reference's mark for "no limit" is 1e30
 
-// A value of a JSON file and where it stands. A member that is missing or null is the same thing: nothing.
-class Node {
- public:
-  Node(const json& value, const std::string& file, std::string path)
-      : value_(value), file_(file), path_(std::move(path)) {}
-
-  const json& value() const { return value_; }
-  bool has(const char* key) const { return find(key) != nullptr; }
-
-  std::optional<Node> object(const char* key) const {
-    const json* member = find(key);
-    if (member == nullptr) return std::nullopt;
-    if (!member->is_object()) at(key, *member).reject("an object");
-    return at(key, *member);
-  }
-  std::optional<bool> boolean(const char* key) const {
-    const json* member = find(key);
-    if (member == nullptr) return std::nullopt;
-    if (!member->is_boolean()) at(key, *member).reject("true or false");
-    return member->get<bool>();
-  }
-  std::optional<std::string> text(const char* key) const {
-    const json* member = find(key);
-    if (member == nullptr) return std::nullopt;
-    return at(key, *member).as_text();
-  }
-  std::string text(const char* key, const std::string& fallback) const { return text(key).value_or(fallback); }
-  std::optional<int64_t> integer(const char* key) const {
-    const json* member = find(key);
-    if (member == nullptr) return std::nullopt;
-    return at(key, *member).as_integer();
-  }
-
-  // Members of an object, elements of an array; none if the key is missing.
-  std::vector<std::pair<std::string, Node>> members(const char* key) const {
-    std::vector<std::pair<std::string, Node>> all;
-    const json* member = find(key);
-    if (member == nullptr) return all;
-    if (!member->is_structured()) at(key, *member).reject("an object or a list");
-    return at(key, *member).members();
-  }
-  std::vector<std::pair<std::string, Node>> members() const {
-    std::vector<std::pair<std::string, Node>> all;
-    if (value_.is_object()) {
-      for (const auto& [name, child] : value_.items()) all.emplace_back(name, at(printable(name), child));
-    } else {
-      size_t index = 0;
-      for (const json& child : value_) all.emplace_back("", at(std::to_string(index++), child));
-    }
-    return all;
-  }
-
-  std::string as_text() const {
-    if (!value_.is_string()) reject("a string");
-    return value_.get<std::string>();
-  }
-  int64_t as_integer() const {
-    if (value_.is_number_unsigned() && value_.get<uint64_t>() > uint64_t{INT64_MAX}) reject("a smaller number");
-    if (!value_.is_number_integer()) reject("an integer");
-    return value_.get<int64_t>();
-  }
-
-  [[noreturn]] void reject(const std::string& expected, ErrorCode code = ErrorCode::malformed) const {
-    throw Error(code, {.file = file_, .field = path_, .expected = expected, .found = shown()});
-  }
-  [[noreturn]] void missing(const std::string& key, const std::string& expected) const {
-    throw Error(ErrorCode::malformed,
-                {.file = file_, .field = child_path(key), .expected = expected, .found = "nothing"});
-  }
-
- private:
-  const json* find(const char* key) const {
-    const auto found = value_.find(key);
-    return found == value_.end() || found->is_null() ? nullptr : &*found;
-  }
-  Node at(const std::string& key, const json& value) const { return Node(value, file_, child_path(key)); }
-  std::string child_path(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
-  std::string shown() const {
-    if (value_.is_object())
-      return value_.contains("type") && value_.at("type").is_string()
-                 ? '"' + printable(value_.at("type").get<std::string>()) + '"'
-                 : "an object";
-    if (value_.is_array()) return "a list";
-    return printable(value_.dump(-1, ' ', false, json::error_handler_t::replace));
-  }
-
-  const json& value_;
-  const std::string& file_;
-  std::string path_;
-};
-
-json parse_object(const std::string& file, size_t max_bytes) {
-  const std::string text = read_text_file(file, max_bytes);
-  const auto limit_depth = [&](int depth, json::parse_event_t event, json&) {
-    if (depth >= kMaxDepth &&
-        (event == json::parse_event_t::object_start || event == json::parse_event_t::array_start)) {
-      throw Error(ErrorCode::limit_exceeded,
-                  {.file = file, .expected = "JSON nested " + std::to_string(kMaxDepth) + " deep at most"});
-    }
-    return true;
-  };
-  json value;
-  try {
-    if (text.find('\0') != std::string::npos) throw Error(ErrorCode::malformed, {.file = file, .note = "a zero byte"});
-    value = json::parse(text, limit_depth);
-  } catch (const json::parse_error& e) {
-    throw Error(ErrorCode::malformed,
-                {.file = file, .field = "byte " + std::to_string(e.byte), .note = "not valid JSON"});
-  } catch (const json::exception&) {  // a number beyond the range of double
-    throw Error(ErrorCode::malformed, {.file = file, .note = "a number out of range"});
-  }
-  if (!value.is_object()) throw Error(ErrorCode::malformed, {.file = file, .expected = "a JSON object"});
-  return value;
-}
-
-AddedToken added_token(const Node& node, bool special) {
+AddedToken added_token(const JsonNode& node, bool special) {
   AddedToken token;
   const std::optional<std::string> content = node.text("content");
   if (!content) node.missing("content", "a string");
@@ -150,8 +32,8 @@ AddedToken added_token(const Node& node, bool special) {
 
 // tokenizer.json
 
-void require_type(const Node& root, const char* key, std::initializer_list<std::string_view> allowed) {
-  const std::optional<Node> node = root.object(key);
+void require_type(const JsonNode& root, const char* key, std::initializer_list<std::string_view> allowed) {
+  const std::optional<JsonNode> node = root.object(key);
   std::string expected;
   for (const std::string_view type : allowed)
     expected += (expected.empty() ? "\"" : " or \"") + std::string(type) + '"';
@@ -160,8 +42,8 @@ void require_type(const Node& root, const char* key, std::initializer_list<std::
   if (std::ranges::find(allowed, type) == allowed.end()) node->reject(expected, ErrorCode::unsupported);
 }
 
-Vocabulary read_model(const Node& root, BertTokenizerConfig& config, const std::string& file) {
-  const std::optional<Node> model = root.object("model");
+Vocabulary read_model(const JsonNode& root, BertTokenizerConfig& config, const std::string& file) {
+  const std::optional<JsonNode> model = root.object("model");
   if (!model) root.missing("model", "an object");
   if (model->has("type") && model->text("type") != "WordPiece") model->reject("\"WordPiece\"", ErrorCode::unsupported);
   config.unk_token = model->text("unk_token", config.unk_token);
@@ -169,7 +51,7 @@ Vocabulary read_model(const Node& root, BertTokenizerConfig& config, const std::
   config.max_input_chars_per_word =
       model->integer("max_input_chars_per_word").value_or(config.max_input_chars_per_word);
   if (config.max_input_chars_per_word < 0) model->reject("max_input_chars_per_word of 0 or more");
-  const std::optional<Node> vocab = model->object("vocab");
+  const std::optional<JsonNode> vocab = model->object("vocab");
   if (!vocab) model->missing("vocab", "an object");
   std::vector<std::pair<std::string, int32_t>> entries;
   for (const auto& [token, id] : vocab->members()) {
@@ -183,9 +65,9 @@ Vocabulary read_model(const Node& root, BertTokenizerConfig& config, const std::
 }
 
 // The template must be [CLS] A [SEP] and [CLS] A [SEP] B [SEP] with types 0 0 0 1 1; then only the two names are news.
-void read_post_processor(const Node& root, BertTokenizerConfig& config) {
+void read_post_processor(const JsonNode& root, BertTokenizerConfig& config) {
   require_type(root, "post_processor", {"TemplateProcessing", "BertProcessing"});
-  const Node processor = *root.object("post_processor");
+  const JsonNode processor = *root.object("post_processor");
   if (processor.text("type") == "BertProcessing") {
     const auto name_of = [&](const char* key) {
       const auto parts = processor.members(key);
@@ -201,7 +83,7 @@ void read_post_processor(const Node& root, BertTokenizerConfig& config) {
     std::vector<std::string> names;
     for (const auto& [unused, piece] : processor.members(key)) {
       const bool special = piece.has("SpecialToken");
-      const std::optional<Node> part = piece.object(special ? "SpecialToken" : "Sequence");
+      const std::optional<JsonNode> part = piece.object(special ? "SpecialToken" : "Sequence");
       if (!part) piece.reject("SpecialToken or Sequence");
       if (special) names.push_back(part->text("id", ""));
       all += (special ? "special" : part->text("id", "")) + ':' + std::to_string(part->integer("type_id").value_or(0)) +
@@ -219,18 +101,18 @@ void read_post_processor(const Node& root, BertTokenizerConfig& config) {
   config.sep_token = single_names[1];
 }
 
-Side side_of(const std::string& value, const Node& node) {
+Side side_of(const std::string& value, const JsonNode& node) {
   if (value != "right" && value != "left" && value != "Right" && value != "Left") node.reject("\"right\" or \"left\"");
   return value == "left" || value == "Left" ? Side::left : Side::right;
 }
 
 Vocabulary read_tokenizer_json(const std::string& file, BertTokenizerConfig& config) {
-  const json value = parse_object(file, kMaxTokenizerBytes);
-  const Node root(value, file, "");
+  const json value = read_json_object(file, kMaxTokenizerBytes);
+  const JsonNode root(value, file);
   require_type(root, "normalizer", {"BertNormalizer"});
   require_type(root, "pre_tokenizer", {"BertPreTokenizer"});
   require_type(root, "decoder", {"WordPiece"});
-  const Node normalizer = *root.object("normalizer");
+  const JsonNode normalizer = *root.object("normalizer");
   config.clean_text = normalizer.boolean("clean_text").value_or(true);
   const bool lowercase = normalizer.boolean("lowercase").value_or(true);
   config.added_token_steps = {.clean_text = config.clean_text,
@@ -255,7 +137,7 @@ Vocabulary read_tokenizer_json(const std::string& file, BertTokenizerConfig& con
 // tokenizer_config.json, special_tokens_map.json, added_tokens.json
 
 // One of the named special tokens: a string, or an object that says how it is searched.
-void read_special(const Node& value, std::string& name, std::vector<AddedToken>& forms) {
+void read_special(const JsonNode& value, std::string& name, std::vector<AddedToken>& forms) {
   std::optional<AddedToken> form;
   if (value.value().is_object()) form = added_token(value, true);
   name = form ? form->content : value.as_text();
@@ -263,7 +145,7 @@ void read_special(const Node& value, std::string& name, std::vector<AddedToken>&
   if (form) forms.push_back(std::move(*form));
 }
 
-void read_specials(const Node& root, BertTokenizerConfig& config) {
+void read_specials(const JsonNode& root, BertTokenizerConfig& config) {
   const std::pair<const char*, std::string*> named[] = {
       {"bos_token", &config.bos_token},  {"eos_token", &config.eos_token}, {"unk_token", &config.unk_token},
       {"sep_token", &config.sep_token},  {"pad_token", &config.pad_token}, {"cls_token", &config.cls_token},
@@ -286,14 +168,14 @@ void read_specials(const Node& root, BertTokenizerConfig& config) {
   }
 }
 
-int32_t id_of(const std::string& key, const Node& node) {
+int32_t id_of(const std::string& key, const JsonNode& node) {
   int32_t id = 0;
   const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
   if (error != std::errc{} || end != key.data() + key.size()) node.reject("a decimal id as the key");
   return id;
 }
 
-void read_config(const Node& root, BertTokenizerConfig& config) {
+void read_config(const JsonNode& root, BertTokenizerConfig& config) {
   config.do_lower_case = root.boolean("do_lower_case").value_or(config.do_lower_case);
   config.strip_accents = root.boolean("strip_accents");
   config.tokenize_chinese_chars = root.boolean("tokenize_chinese_chars").value_or(config.tokenize_chinese_chars);
@@ -318,8 +200,8 @@ void read_config_files(const BertTokenizerFiles& files, BertTokenizerConfig& con
   std::vector<std::pair<int32_t, AddedToken>> by_id;
   bool has_decoder = false;
   if (!files.config.empty()) {
-    const json value = parse_object(files.config, kMaxConfigBytes);
-    const Node root(value, files.config, "");
+    const json value = read_json_object(files.config, kMaxConfigBytes);
+    const JsonNode root(value, files.config);
     read_config(root, config);
     has_decoder = root.has("added_tokens_decoder");
     for (const auto& [key, node] : root.members("added_tokens_decoder")) {
@@ -327,8 +209,8 @@ void read_config_files(const BertTokenizerFiles& files, BertTokenizerConfig& con
     }
   }
   if (!has_decoder && !files.special_tokens_map.empty()) {
-    const json value = parse_object(files.special_tokens_map, kMaxConfigBytes);
-    read_specials(Node(value, files.special_tokens_map, ""), config);
+    const json value = read_json_object(files.special_tokens_map, kMaxConfigBytes);
+    read_specials(JsonNode(value, files.special_tokens_map), config);
   }
   const auto is_named_special = [&](const std::string& content) {
     const std::string* const named[] = {&config.bos_token, &config.eos_token, &config.unk_token, &config.sep_token,
@@ -337,8 +219,8 @@ void read_config_files(const BertTokenizerFiles& files, BertTokenizerConfig& con
            std::ranges::find(config.additional_special_tokens, content) != config.additional_special_tokens.end();
   };
   if (!has_decoder && !files.added_tokens.empty()) {
-    const json value = parse_object(files.added_tokens, kMaxConfigBytes);
-    for (const auto& [content, node] : Node(value, files.added_tokens, "").members()) {
+    const json value = read_json_object(files.added_tokens, kMaxConfigBytes);
+    for (const auto& [content, node] : JsonNode(value, files.added_tokens, "").members()) {
       const bool special = is_named_special(content);
       by_id.emplace_back(static_cast<int32_t>(std::clamp<int64_t>(node.as_integer(), 0, INT32_MAX)),
                          AddedToken{.content = content, .normalized = !special, .special = special});
@@ -357,30 +239,6 @@ void require_name(const std::string& found, const std::string& expected, const c
 }
 
 }  // namespace
-
-std::string read_text_file(const std::string& path, size_t max_bytes) {
-  const std::string shown = printable(path, 512);
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) {
-    throw Error(ErrorCode::io_error, {.file = shown, .note = error ? error.message() : "no such file"});
-  }
-  if (!std::filesystem::is_regular_file(status)) {
-    throw Error(ErrorCode::io_error, {.file = shown, .expected = "a regular file", .found = "a directory or device"});
-  }
-  std::ifstream stream(path, std::ios::binary);
-  std::string text;
-  for (std::vector<char> chunk(size_t{1} << 16); stream;) {
-    stream.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-    text.append(chunk.data(), static_cast<size_t>(stream.gcount()));
-    if (text.size() > max_bytes) {
-      throw Error(ErrorCode::limit_exceeded,
-                  {.file = shown, .expected = std::to_string(max_bytes) + " bytes at most", .found = "more"});
-    }
-  }
-  if (!stream.eof()) throw Error(ErrorCode::io_error, {.file = shown, .note = "cannot be read"});
-  return text;
-}
 
 TokenizerSpec read_tokenizer_files(const BertTokenizerFiles& files) {
   TokenizerSpec spec;

@@ -16,7 +16,4 @@ struct TokenizerSpec {
 
 TokenizerSpec read_tokenizer_files(const BertTokenizerFiles& files);
 
-// The content of a regular file of at most max_bytes. Throws io_error and limit_exceeded.
-std::string read_text_file(const std::string& path, size_t max_bytes);
-
 }  // namespace tw

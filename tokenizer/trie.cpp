@@ -5,7 +5,7 @@
 namespace tw {
 
 Trie::Trie(std::vector<Entry> entries) {
-  std::ranges::stable_sort(entries, {}, &Entry::key);
+  if (!std::ranges::is_sorted(entries, {}, &Entry::key)) std::ranges::stable_sort(entries, {}, &Entry::key);
   const auto [first_equal, last] = std::ranges::unique(entries, {}, &Entry::key);
   entries.erase(first_equal, last);
 

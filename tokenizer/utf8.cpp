@@ -2,9 +2,10 @@
 
 namespace tw::utf8 {
 
-Decoded decode_multibyte(const char* at, const char* end) {
+Decoded decode_any(const char* at, const char* end) {
   const auto byte = [&](uint32_t i) { return static_cast<unsigned char>(at[i]); };
   const unsigned lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
   uint32_t length = 0;
   char32_t code = 0;
   // The range of the second byte keeps out overlong forms, surrogates and values over U+10FFFF.

@@ -15,14 +15,18 @@ struct Decoded {
   bool valid = true;  // false: code is U+FFFD standing for a maximal bad subsequence (Unicode 15, table 3-8)
 };
 
-// Decodes a character whose first byte is not ASCII.
-Decoded decode_multibyte(const char* at, const char* end);
+// Decodes any character.
+Decoded decode_any(const char* at, const char* end);
 
-// The character at `at`, which must lie before `end`.
+// The character at `at`, which must lie before `end`. ASCII and U+1000 to U+CFFF, most of what is read, are decoded
+// here.
 inline Decoded decode(const char* at, const char* end) {
-  const auto lead = static_cast<unsigned char>(*at);
-  if (lead < 0x80) return {lead, 1};
-  return decode_multibyte(at, end);
+  const auto byte = [at](int i) { return static_cast<unsigned char>(at[i]); };
+  if (byte(0) < 0x80) return {byte(0), 1};
+  if (byte(0) >= 0xE1 && byte(0) <= 0xEC && end - at >= 3 && (byte(1) & 0xC0) == 0x80 && (byte(2) & 0xC0) == 0x80) {
+    return {(byte(0) & 0x0Fu) << 12 | (byte(1) & 0x3Fu) << 6 | (byte(2) & 0x3Fu), 3};
+  }
+  return decode_any(at, end);
 }
 
 // Where the first byte that is no part of a valid character stands; npos if there is none.
