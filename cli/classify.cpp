@@ -76,7 +76,7 @@ void run(Options& options) {
   tuwen::Session session = open_session(model, options);
   const tuwen::Matrix labels = label_embeddings(session, options);
   const tuwen::Matrix images = encode_image_files(session, options.images, options.quiet);
-  const tuwen::Matrix logits = model.logits(images, labels);
+  const tuwen::Matrix logits = session.logits(images, labels);
   const tuwen::Matrix probabilities = tuwen::softmax(logits);
 
   JsonWriter json(std::cout);
@@ -116,18 +116,19 @@ void add_classify(CLI::App& program) {
   auto options = std::make_shared<Options>();
   add_common(*command, *options);
   add_json(*command, *options);
-  command->add_option("--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->required()->expected(1, -1);
-  auto* labels = command->add_option_group("labels", "one of these")->require_option(1);
-  labels->add_option("--label", options->labels, "the labels to choose from")->expected(1, -1);
-  labels->add_option("--labels", options->labels_file, "a file of labels, one a line; - for standard input");
-  command
-      ->add_option("--template", options->templates,
-                   "what a label is put into, such as '一张{}的照片' (default: the label itself);\n"
-                   "of several, the mean of the embeddings is used")
-      ->expected(1, -1);
+  add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->required();
+  auto* labels = add_list(*command, "--label", options->labels, "the labels to choose from");
+  auto* file = command->add_option("--labels", options->labels_file,
+                                   "instead: a file of labels, one a line; - for standard input");
+  add_list(*command, "--template", options->templates,
+           "what a label is put into, such as '一张{}的照片' (default: the label itself);\n"
+           "of several, the mean of the embeddings is used");
   command->add_option("--top", options->top, "how many labels to print (default: 5)")
       ->check(CLI::Range(size_t{1}, size_t{1} << 31));
-  command->callback([options] { run(*options); });
+  command->callback([options, labels, file] {
+    require_one({labels, file});
+    run(*options);
+  });
 }
 
 }  // namespace tuwen_cli

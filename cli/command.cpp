@@ -11,6 +11,22 @@ void add_common(CLI::App& command, CommonOptions& options) {
   command.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes");
 }
 
+CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::string>& values,
+                      const std::string& help) {
+  constexpr int kMany = 1 << 20;  // not unlimited: CLI11 takes unlimited lists apart at commas inside brackets
+  return command.add_option(name, values, help)->expected(1, kMany)->allow_extra_args(false);
+}
+
+void require_one(const std::vector<const CLI::Option*>& options) {
+  size_t given = 0;
+  std::string names;
+  for (const CLI::Option* option : options) {
+    if (option->count() > 0) ++given;
+    names += (names.empty() ? "" : ", ") + option->get_name();
+  }
+  if (given != 1) throw UsageError("exactly one of " + names + " is needed, " + std::to_string(given) + " were given");
+}
+
 void add_json(CLI::App& command, CommonOptions& options) {
   command.add_flag("--json", options.json, "machine-readable output, floats in full precision");
 }

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <tuwen/tuwen.hpp>
+#include <vector>
 
 namespace tuwen_cli {
 
@@ -28,6 +29,11 @@ struct CommonOptions {
 
 // Adds MODEL and the options of every subcommand.
 void add_common(CLI::App& command, CommonOptions& options);
+// An option that takes one value or more, each exactly as it was typed: "[a,b]" is a text and not a list.
+CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::string>& values,
+                      const std::string& help);
+// Throws UsageError unless exactly one of the options was given.
+void require_one(const std::vector<const CLI::Option*>& options);
 // Adds --json to those that print.
 void add_json(CLI::App& command, CommonOptions& options);
 

@@ -19,45 +19,30 @@ struct Options : CommonOptions {
   std::string images_list, texts_list, out;
   bool raw = false, patches = false;
   size_t batch = 16;
-
-  bool of_images() const { return !images.empty() || !images_list.empty(); }
 };
-
-// Encodes items [begin, end) and adds them to the file.
-using Batch = void (*)(tuwen::Session&, const std::vector<std::string>&, size_t, size_t, const tuwen_encode_options&,
-                       EmbeddingFile&);
 
 void add_rows(const tuwen::Matrix& rows, const std::vector<std::string>& names, size_t begin, EmbeddingFile& file) {
   for (size_t r = 0; r < rows.rows; ++r) file.add(names[begin + r], rows.row(r));
 }
 
-void embed_images(tuwen::Session& session, const std::vector<std::string>& paths, size_t begin, size_t end,
-                  const tuwen_encode_options& how, EmbeddingFile& file) {
-  add_rows(session.encode_images(read_images(paths, begin, end), &how), paths, begin, file);
-}
-
-void embed_texts(tuwen::Session& session, const std::vector<std::string>& texts, size_t begin, size_t end,
-                 const tuwen_encode_options& how, EmbeddingFile& file) {
-  add_rows(session.encode_texts(std::span(texts).subspan(begin, end - begin), &how), texts, begin, file);
-}
-
-void embed_patches(tuwen::Session& session, const std::vector<std::string>& paths, size_t begin, size_t end,
-                   const tuwen_encode_options& how, EmbeddingFile& file) {
-  tuwen::Capture capture{"vision.last_hidden_state"};
-  tuwen_encode_options with_capture = how;
-  with_capture.capture = capture.get();
-  session.encode_images(read_images(paths, begin, end), &with_capture);
-  const tuwen_tensor states = capture["vision.last_hidden_state"];
-  const auto each = static_cast<size_t>(states.shape[1] * states.shape[2]);
+// The image tower's last hidden states, the name of which depends on its depth.
+void add_patches(tuwen::Session& session, const std::vector<std::string>& paths, size_t begin, size_t end,
+                 const std::string& last_layer, EmbeddingFile& file) {
+  tuwen::Capture capture(last_layer);
+  auto how = tuwen::make<tuwen_encode_options>();
+  how.capture = capture.get();
+  session.encode_images(read_images(paths, begin, end), &how);
+  const tuwen_captured states = capture[last_layer];
+  const auto each = static_cast<size_t>(states.rows * states.columns) / (end - begin);
   for (size_t i = begin; i < end; ++i) file.add(paths[i], {states.data + (i - begin) * each, each});
 }
 
 void run(Options& options) {
   check_embedding_path(options.out);
-  if (options.patches && !options.of_images()) throw UsageError("--patches: only pictures have patches");
+  const bool of_images = !options.images.empty() || !options.images_list.empty();
+  if (options.patches && !of_images) throw UsageError("--patches: only pictures have patches");
   if (!options.images_list.empty()) options.images = read_lines(options.images_list, true);
   if (!options.texts_list.empty()) options.texts = read_lines(options.texts_list, false);
-  const bool of_images = options.of_images();
   const std::vector<std::string>& items = of_images ? options.images : options.texts;
 
   catch_interrupts();
@@ -68,15 +53,21 @@ void run(Options& options) {
   if (options.patches) shape = {static_cast<size_t>(info.image_tokens), static_cast<size_t>(info.vision_width)};
   const auto file = create_embedding_file(options.out, items.size(), shape, of_images ? "image" : "text",
                                           options.patches ? "patches" : "embedding");
-
+  const std::string last_layer = "vision.layers." + std::to_string(info.vision_layers - 1) + ".output";
   auto how = tuwen::make<tuwen_encode_options>();
   how.raw = options.raw ? 1 : 0;
-  const Batch encode = options.patches ? embed_patches : of_images ? embed_images : embed_texts;
+
   Progress progress(items.size(), of_images ? "images" : "texts", options.quiet);
   for (size_t begin = 0; begin < items.size(); begin += options.batch) {
     check_interrupt();
     const size_t end = std::min(items.size(), begin + options.batch);
-    encode(session, items, begin, end, how, *file);
+    if (options.patches) {
+      add_patches(session, items, begin, end, last_layer, *file);
+    } else if (of_images) {
+      add_rows(session.encode_images(read_images(items, begin, end), &how), items, begin, *file);
+    } else {
+      add_rows(session.encode_texts(std::span(items).subspan(begin, end - begin), &how), items, begin, *file);
+    }
     progress.advance(end - begin);
   }
   file->finish();
@@ -88,11 +79,13 @@ void add_embed(CLI::App& program) {
   auto* command = program.add_subcommand("embed", "embeddings of pictures or texts into a file");
   auto options = std::make_shared<Options>();
   add_common(*command, *options);
-  auto* input = command->add_option_group("input", "one of these")->require_option(1);
-  input->add_option("--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->expected(1, -1);
-  input->add_option("--images", options->images_list, "a file of paths, one a line; - for standard input");
-  input->add_option("--text", options->texts, "texts")->expected(1, -1);
-  input->add_option("--texts", options->texts_list, "a file of texts, one a line; - for standard input");
+  const std::vector<const CLI::Option*> inputs = {
+      add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP"),
+      command->add_option("--images", options->images_list,
+                          "instead: a file of paths, one a line; - for standard input"),
+      add_list(*command, "--text", options->texts, "instead: texts"),
+      command->add_option("--texts", options->texts_list, "instead: a file of texts, one a line; - for standard input"),
+  };
   command
       ->add_option("--out", options->out,
                    "X.npy: a float32 array [items, embedding]; X.jsonl: {\"image\" or \"text\": ..., \"embedding\": "
@@ -104,7 +97,10 @@ void add_embed(CLI::App& program) {
                     "normalised.\n.npy: [items, tokens, width]; .jsonl: \"patches\"");
   command->add_option("--batch", options->batch, "items encoded at once; changes no number (default: 16)")
       ->check(CLI::Range(size_t{1}, size_t{65536}));
-  command->callback([options] { run(*options); });
+  command->callback([options, inputs] {
+    require_one(inputs);
+    run(*options);
+  });
 }
 
 }  // namespace tuwen_cli

@@ -28,7 +28,7 @@ void print_json(const std::string& name, const tuwen_model_info& m, const tuwen_
   json.key("width").value(m.text_width).key("layers").value(m.text_layers);
   json.key("heads").value(m.text_heads).key("mlp").value(m.text_mlp);
   json.key("activation").value(m.text_activation).end_object();
-  json.key("isa").value(m.isa).key("cpu").value(s.cpu).key("cpu_features").value(s.features);
+  json.key("isa").value(s.isa).key("cpu").value(s.cpu).key("cpu_features").value(s.features);
   json.key("cpus").value(s.cpus).key("decoders").value(s.decoders);
   json.key("version").value(tuwen_version()).key("compiler").value(s.compiler);
   json.end_object();
@@ -58,7 +58,7 @@ void print_text(const std::string& name, const tuwen_model_info& m, const tuwen_
                << m.text_layers << " layers of width " << m.text_width << ", " << m.text_heads << " heads, MLP "
                << m.text_mlp << ", " << m.text_activation << "\n";
   line("memory") << fixed(static_cast<double>(m.weight_bytes) / kMebibyte, 0) << " MiB of packed weights\n";
-  line("machine") << s.cpu << ", " << s.cpus << " CPUs, kernels " << m.isa << "\n";
+  line("machine") << s.cpu << ", " << s.cpus << " CPUs, kernels " << s.isa << "\n";
   line("library") << "tuwen " << tuwen_version() << ", " << s.compiler << ", " << s.decoders << "\n";
 }
 

@@ -27,6 +27,7 @@ class JsonWriter {
   JsonWriter& value(double number);
   JsonWriter& value(int64_t number);
   JsonWriter& value(int32_t number) { return value(static_cast<int64_t>(number)); }
+  JsonWriter& value(uint32_t number) { return value(static_cast<int64_t>(number)); }
   JsonWriter& value(size_t number) { return value(static_cast<int64_t>(number)); }
   JsonWriter& value(bool truth);
 

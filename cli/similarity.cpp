@@ -26,7 +26,7 @@ void run(const Options& options) {
   tuwen::Session session = open_session(model, options);
   const tuwen::Matrix texts = encode_text_lines(session, options.texts, options.quiet);
   const tuwen::Matrix images = encode_image_files(session, options.images, options.quiet);
-  const tuwen::Matrix logits = model.logits(images, texts);
+  const tuwen::Matrix logits = session.logits(images, texts);
   const tuwen::Matrix probabilities = tuwen::softmax(logits);
 
   if (options.json) {
@@ -57,8 +57,8 @@ void add_similarity(CLI::App& program) {
   auto options = std::make_shared<Options>();
   add_common(*command, *options);
   add_json(*command, *options);
-  command->add_option("--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->required()->expected(1, -1);
-  command->add_option("--text", options->texts, "texts, each against each picture")->required()->expected(1, -1);
+  add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->required();
+  add_list(*command, "--text", options->texts, "texts, each against each picture")->required();
   command->callback([options] { run(*options); });
 }
 

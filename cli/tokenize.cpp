@@ -60,7 +60,7 @@ void add_tokenize(CLI::App& program) {
   auto options = std::make_shared<Options>();
   add_common(*command, *options);
   add_json(*command, *options);
-  command->add_option("--text", options->texts, "texts")->required()->expected(1, -1);
+  add_list(*command, "--text", options->texts, "texts")->required();
   command->callback([options] { run(*options); });
 }
 

@@ -11,24 +11,23 @@
  *   tuwen_image_read("cat.jpg", NULL, &image);
  *   tuwen_encode_images(session, (const tuwen_image* const*)&image, 1, NULL, image_embedding);
  *   tuwen_encode_texts(session, texts, 4, NULL, text_embeddings);
- *   tuwen_logits(model, image_embedding, 1, text_embeddings, 4, logits, NULL);
+ *   tuwen_logits(session, image_embedding, 1, text_embeddings, 4, logits, NULL);
  *   tuwen_softmax(logits, 1, 4, probabilities);
  *
  * Conventions
  *   Status    Every function that can fail returns TUWEN_OK or the reason; tuwen_last_error() says the rest. A failed
- *             call leaves its outputs untouched, and every object as usable as before. The library never prints, never
- *             ends the process and lets no C++ exception out.
- *   Options   An option struct begins with its size: `tuwen_load_options o = {sizeof o};`. Zero is the default of every
- *             other field, and a null pointer stands for all defaults. An older program runs on a newer library as is.
- *   Matrices  float32, row-major, without gaps; shapes are written [rows, columns]. Output arrays belong to the caller.
- *   Text      UTF-8 with a length, zero bytes allowed. Invalid UTF-8 is read as U+FFFD, which the tokenizer drops.
- *             Paths are zero-terminated.
- *   Handles   Made by ..._load, ..._create, ..._read; given back once to the function named at the type. Giving back
- *             NULL does nothing. A handle that something else still needs (a session's model) lives until that is gone.
- *   Threads   Functions on const handles may run at the same time. A session is for one call at a time: a second one
- *             gets TUWEN_BUSY. Different sessions are independent.
- *   Numbers   An embedding has the same bits alone or in any batch, with any number of threads, for a given model
- *             precision and instruction set. Embeddings agree with transformers 4.37.2 to 1e-5 in f32.
+ *             call leaves every object as usable as before and sets no handle; what it has written to an output array
+ * is unspecified. The library never prints, never ends the process and lets no C++ exception out. Options   An option
+ * struct begins with its size: `tuwen_load_options o = {sizeof o};`. Zero is the default of every other field, and a
+ * null pointer stands for all defaults. An older program runs on a newer library as is. Matrices  float32, row-major,
+ * without gaps; shapes are written [rows, columns]. Output arrays belong to the caller. Text      UTF-8 with a length,
+ * zero bytes allowed. Invalid UTF-8 is read as U+FFFD, which the tokenizer drops. Paths are zero-terminated. Handles
+ * Made by ..._load, ..._create, ..._read; given back once to the function named at the type. Giving back NULL does
+ * nothing. A handle that something else still needs (a session's model) lives until that is gone. Threads   Functions
+ * on const handles may run at the same time. A session is for one call at a time: a second one gets TUWEN_BUSY.
+ * Different sessions are independent. Numbers   An embedding has the same bits alone or in any batch, with any number
+ * of threads, for a given model precision and instruction set. Embeddings agree with transformers 4.37.2 to 1e-5 in
+ * f32.
  */
 #ifndef TUWEN_H
 #define TUWEN_H
@@ -94,35 +93,51 @@ typedef struct tuwen_text {
 /* The tokenizer and the image options of a model directory, without its weights. Immutable; tuwen_processor_free(). */
 typedef struct tuwen_processor tuwen_processor;
 
-/* Reads tokenizer.json or vocab.txt with tokenizer_config.json, and preprocessor_config.json, from `directory`. */
+/* Reads vocab.txt or tokenizer.json (with tokenizer_config.json and its companions) and preprocessor_config.json. */
 TUWEN_API tuwen_status tuwen_processor_load(const char* directory, tuwen_processor** processor);
 TUWEN_API void tuwen_processor_free(tuwen_processor* processor);
+
+typedef struct tuwen_processor_info {
+  uint32_t struct_size;
+  int32_t vocabulary_size; /* one more than the largest token id */
+  int32_t unk_id, sep_id, pad_id, cls_id;
+  int32_t mask_id; /* -1: none */
+  int32_t reserved;
+  int64_t model_max_length; /* tokens, as tokenizer_config.json states it; 0: unlimited */
+} tuwen_processor_info;
+
+TUWEN_API tuwen_status tuwen_processor_get_info(const tuwen_processor* processor, tuwen_processor_info* info);
 
 typedef int32_t tuwen_padding;
 enum { TUWEN_PADDING_NONE = 0, TUWEN_PADDING_LONGEST = 1, TUWEN_PADDING_MAX_LENGTH = 2 };
 
 typedef int32_t tuwen_truncation;
 enum {
-  TUWEN_TRUNCATION_NONE = 0,
-  TUWEN_TRUNCATION_LONGEST_FIRST = 1,
-  TUWEN_TRUNCATION_ONLY_FIRST = 2,
-  TUWEN_TRUNCATION_ONLY_SECOND = 3
+  TUWEN_TRUNCATION_DEFAULT = 0, /* longest_first if max_length is given and nothing is padded, else none */
+  TUWEN_TRUNCATION_NONE = 1,
+  TUWEN_TRUNCATION_LONGEST_FIRST = 2,
+  TUWEN_TRUNCATION_ONLY_FIRST = 3,
+  TUWEN_TRUNCATION_ONLY_SECOND = 4
 };
 
 typedef int32_t tuwen_side;
-enum { TUWEN_RIGHT = 0, TUWEN_LEFT = 1 };
+enum { TUWEN_SIDE_DEFAULT = 0, TUWEN_SIDE_RIGHT = 1, TUWEN_SIDE_LEFT = 2 };
 
 typedef struct tuwen_tokenize_options {
   uint32_t struct_size;
   tuwen_padding padding;
   tuwen_truncation truncation;
-  tuwen_side padding_side;
-  tuwen_side truncation_side;
-  int32_t no_special_tokens;    /* 1: no [CLS] and [SEP] around the text */
-  int32_t split_special_tokens; /* 1: "[SEP]" in a text is ordinary characters, so that a text cannot end itself */
-  int32_t threads;              /* of a large batch; 0: all CPUs this process may use */
-  int64_t max_length;           /* tokens, special ones included; 0: the model's own limit, none if it states none */
-  int64_t pad_to_multiple_of;   /* 0: off */
+  tuwen_side padding_side, truncation_side; /* default: the tokenizer's */
+  int32_t threads;                          /* of a large batch; 0: all CPUs this process may use */
+  int64_t max_length;               /* tokens, special ones included; 0: the tokenizer's model_max_length, if limited */
+  int64_t stride;                   /* tokens that neighbouring windows of one text share */
+  int64_t pad_to_multiple_of;       /* 0: off */
+  int32_t return_overflow;          /* 1: what truncation cuts off comes back as further rows */
+  int32_t no_special_tokens;        /* 1: no [CLS] and [SEP] around the text */
+  int32_t split_special_tokens;     /* 1: "[SEP]" in a text is ordinary characters, so that a text cannot end itself */
+  int32_t byte_offsets;             /* 1: offsets count bytes instead of characters */
+  int32_t reject_invalid_utf8;      /* 1: an error naming text and byte, instead of reading U+FFFD */
+  int32_t evaluation_preprocessing; /* 1: first lower(), and curly quotes to straight, as Chinese-CLIP's own tools do */
 } tuwen_tokenize_options;
 
 /* Token ids of a batch of texts. Immutable; tuwen_tokens_free(). */
@@ -133,11 +148,12 @@ typedef struct tuwen_tokens tuwen_tokens;
 typedef struct tuwen_tokens_view {
   size_t rows;
   const int64_t* row_begin;           /* [rows + 1] */
+  const int32_t* row_text;            /* [rows] which text a row came from; a text has several rows with overflow */
   const int32_t* ids;                 /* vocabulary entries */
-  const int32_t* type_ids;            /* 0 for the first text and its special tokens, 1 for its pair */
+  const int32_t* type_ids;            /* 1 for a pair and the [SEP] behind it, else 0 */
   const int32_t* attention_mask;      /* 1 for a token, 0 for padding */
-  const int32_t* special_tokens_mask; /* 1 for [CLS], [SEP] and padding */
-  const int64_t* offsets; /* begin and end of each token in its text, in characters; 0, 0 for special ones */
+  const int32_t* special_tokens_mask; /* 1 for tokens that were added: [CLS], [SEP], padding */
+  const uint32_t* offsets;            /* begin and end of each token in its text, in characters; 0, 0 for added ones */
 } tuwen_tokens_view;
 
 /* Tokenizes `count` texts, each with its pair where `pairs` is not NULL ([CLS] text [SEP] pair [SEP]). The ids are
@@ -150,8 +166,14 @@ TUWEN_API void tuwen_tokens_free(tuwen_tokens* tokens);
 
 /* The vocabulary's spelling of `id`, such as "##ing"; lives as long as the processor. */
 TUWEN_API tuwen_status tuwen_token_text(const tuwen_processor* processor, int32_t id, tuwen_text* token);
+/* The id of a spelling; -1 if the vocabulary has no such token. */
+TUWEN_API tuwen_status tuwen_token_id(const tuwen_processor* processor, tuwen_text token, int32_t* id);
 
-enum { TUWEN_DECODE_SKIP_SPECIAL = 1, TUWEN_DECODE_NO_CLEANUP = 2 };
+enum {
+  TUWEN_DECODE_SKIP_SPECIAL = 1, /* leave special tokens out */
+  TUWEN_DECODE_CLEANUP = 2,      /* no space before punctuation, whatever tokenizer_config.json says */
+  TUWEN_DECODE_NO_CLEANUP = 4
+};
 
 /* Joins ids to text as BertTokenizerFast.decode does (flags: TUWEN_DECODE_..., or 0). Writes at most `capacity` bytes,
  * nothing if they are too few, and sets *size to the bytes needed either way; `out` may be NULL when capacity is 0. */
@@ -163,11 +185,13 @@ TUWEN_API tuwen_status tuwen_decode(const tuwen_processor* processor, const int3
 /* A decoded picture, 8 bits a channel, RGB. Immutable; tuwen_image_free(). */
 typedef struct tuwen_image tuwen_image;
 
+/* What a file may ask for; checked against its own header before anything is decoded. */
 typedef struct tuwen_image_options {
   uint32_t struct_size;
   uint32_t reserved;  /* 0 */
-  int64_t max_pixels; /* refuse larger pictures before decoding; 0: 67,108,864 */
-  int64_t max_bytes;  /* refuse larger files; 0: 33,554,432 */
+  int64_t max_bytes;  /* of the file; 0: 33,554,432 */
+  int64_t max_pixels; /* width times height; 0: 67,108,864 */
+  int64_t max_side;   /* pixels; 0: 16,384 */
 } tuwen_image_options;
 
 /* JPEG, PNG, WebP or BMP, told apart by content; the first frame of an animation. Pixels are those of Pillow's
@@ -205,7 +229,7 @@ typedef struct tuwen_preprocess_options {
   int32_t do_rescale;
   int32_t do_normalize;
   double rescale_factor;
-  float mean[3], std[3];
+  double mean[3], std[3];
   int32_t channels_last; /* 0: [3, height, width]; 1: [height, width, 3] */
   int32_t reserved;      /* 0 */
 } tuwen_preprocess_options;
@@ -231,10 +255,17 @@ typedef struct tuwen_model tuwen_model;
 typedef int32_t tuwen_precision;
 enum { TUWEN_F32 = 0 };
 
+typedef int32_t tuwen_towers;
+enum { TUWEN_BOTH_TOWERS = 0, TUWEN_TEXT_TOWER = 1, TUWEN_IMAGE_TOWER = 2 };
+
 typedef struct tuwen_load_options {
   uint32_t struct_size;
   tuwen_precision precision; /* of the matrix products */
-  const char* isa;           /* "reference", "avx2", "avx512"; NULL: $TUWEN_ISA if set, else the best this CPU runs */
+  tuwen_towers towers;       /* the other one's weights are not read, and encoding with it is an error */
+  int32_t threads;           /* that read and pack; 0: all CPUs this process may use */
+  int32_t allow_unexpected;  /* 1: tensors that the configuration does not ask for are ignored; 0: an error */
+  int32_t without_processor; /* 1: the tokenizer's and image processor's files are not read, and texts and pictures not
+                                taken; token ids and pixel values are */
   int64_t memory_budget;     /* bytes; a model whose packed weights need more is refused before any is read. 0: none */
 } tuwen_load_options;
 
@@ -250,14 +281,13 @@ TUWEN_API const tuwen_processor* tuwen_model_processor(const tuwen_model* model)
 typedef struct tuwen_model_info {
   uint32_t struct_size;
   tuwen_precision precision;
-  char isa[24];           /* the kernels in use; of tuwen_model_inspect(): those that would be */
-  char weights_file[256]; /* the file or index that holds the weights */
-  char weights_type[16];  /* as stored: "f32", "f16", "bf16" */
+  char weights_file[256]; /* a file that holds weights; the first one of several */
+  char weights_type[16];  /* as stored: "f32", "f16", "bf16", or "mixed" */
   int64_t parameters;     /* both towers, projections and logit_scale */
   int64_t weight_bytes;   /* packed, in memory */
   int64_t embedding_size; /* J: length of every embedding */
-  float logit_scale;      /* as stored: the factor of logits is exp(logit_scale). NaN from tuwen_model_inspect() */
-  int32_t reserved;
+  float logit_scale;      /* the factor of logits, the stored parameter's exponential; 0 from tuwen_model_inspect() */
+  tuwen_towers towers;
 
   int64_t vision_width, vision_layers, vision_heads, vision_mlp;
   int64_t image_size, patch_size; /* pixels */
@@ -301,8 +331,9 @@ typedef struct tuwen_session_options {
   uint32_t struct_size;
   int32_t threads; /* the caller's included; 0: all CPUs this process may use */
   tuwen_thread_source thread_source;
-  int32_t reserved;
+  int32_t reserved; /* 0 */
   tuwen_executor executor;
+  const char* isa;       /* kernels: "reference", "avx2", "avx512"; NULL: $TUWEN_ISA if set, else this CPU's fastest */
   int64_t max_rows;      /* tokens worked on at once; sets the scratch size, never a result. 0: about 2,000 */
   int64_t memory_budget; /* bytes; a session that needs more is refused. 0: none */
 } tuwen_session_options;
@@ -316,6 +347,7 @@ typedef struct tuwen_session_info {
   uint32_t struct_size;
   int32_t threads;       /* had, perhaps fewer than asked for */
   int64_t scratch_bytes; /* fixed from creation on */
+  char isa[24];          /* the kernels in use */
 } tuwen_session_info;
 
 TUWEN_API tuwen_status tuwen_session_get_info(const tuwen_session* session, tuwen_session_info* info);
@@ -332,9 +364,14 @@ typedef struct tuwen_encode_options {
   uint32_t struct_size;
   int32_t raw;            /* 1: get_image_features / get_text_features; 0: divided by their L2 norm */
   tuwen_capture* capture; /* intermediates wanted, or NULL */
+  double timeout_seconds; /* TUWEN_CANCELLED when it takes longer, looked at between layers; 0: no limit */
   int32_t truncate;       /* texts only. 1: cut what the position table does not hold; 0: an error naming the text */
-  int32_t reserved;
+  int32_t reserved;       /* 0 */
 } tuwen_encode_options;
+
+/* Makes the encode call that is running on the session, if any, return TUWEN_CANCELLED before its next layer. For any
+ * thread, while the session lives. */
+TUWEN_API void tuwen_session_cancel(tuwen_session* session);
 
 /* Embeddings of `count` pictures, [count, J], J = tuwen_model_info.embedding_size. Preprocesses as the model directory
  * says, 8-bit pixels straight to patches, the same values to the last bit. Scratch of resizing is allocated. */
@@ -358,9 +395,9 @@ TUWEN_API tuwen_status tuwen_encode_tokens(tuwen_session* session, const int32_t
 
 /* ---- Comparing --------------------------------------------------------------------------------------------------- */
 
-/* exp(logit_scale) times the dot products of normalised embeddings [images, J] and [texts, J]. logits_per_image
+/* logit_scale times the dot products of normalised embeddings [images, J] and [texts, J]. logits_per_image
  * [images, texts] and logits_per_text [texts, images] are each other's transpose; either may be NULL. */
-TUWEN_API tuwen_status tuwen_logits(const tuwen_model* model, const float* image_embeddings, size_t images,
+TUWEN_API tuwen_status tuwen_logits(tuwen_session* session, const float* image_embeddings, size_t images,
                                     const float* text_embeddings, size_t texts, float* logits_per_image,
                                     float* logits_per_text);
 
@@ -374,25 +411,30 @@ TUWEN_API tuwen_status tuwen_contrastive_loss(const float* logits_per_text, size
 
 /* ---- Intermediates ----------------------------------------------------------------------------------------------- */
 
-/* A list of intermediates by name, filled by an encode call that is given it; tuwen_capture_free(). For one call at a
- * time. Capturing computes every row of every layer, which the plain call does not.
- *   text.hidden_states.N    [tokens, width]  N = 0: after the embeddings' LayerNorm; N = i: output of layer i
- *   text.attentions.N       [heads, tokens, tokens] of each text, after softmax
- *   vision.hidden_states.N  [count, image_tokens, width]  N = 0: after pre_layrnorm; N = i: output of layer i
- *   vision.attentions.N     [count, heads, image_tokens, image_tokens]
- *   text.last_hidden_state, vision.last_hidden_state   the last layer's
- *   vision.pooler_output    [count, width]   post_layernorm of the class token */
-TUWEN_API tuwen_status tuwen_capture_create(const char* const* names, size_t count, tuwen_capture** capture);
+/* Intermediates of the encode call that was given it last; tuwen_capture_free(). For one call at a time. Capturing
+ * computes every row of every layer, which the plain call does not, and allocates. Layers count from 0:
+ *   {text,vision}.embeddings, vision.patches, vision.pre_layernorm
+ *   {text,vision}.layers.N.{queries,keys,values,context,attention,mlp,output}, vision.layers.N.{norm1,norm2}
+ *   {text,vision}.pooled, {text,image}.features (raw), {text,image}.embeds (normalised)
+ * `context` is the merged heads before the output projection, `attention` and `output` the residual stream after each
+ * half of a layer. transformers' hidden_states[0] is text.embeddings or vision.pre_layernorm, hidden_states[N + 1]
+ * layers.N.output; the last one's output is last_hidden_state, vision.pooled its pooler_output.
+ * Only names that begin with `prefix` are kept; NULL keeps all. */
+TUWEN_API tuwen_status tuwen_capture_create(const char* prefix, tuwen_capture** capture);
 TUWEN_API void tuwen_capture_free(tuwen_capture* capture);
 
-typedef struct tuwen_tensor {
-  const float* data; /* valid until the next call that fills the capture */
-  int32_t rank;
-  int32_t reserved;
-  int64_t shape[4];
-} tuwen_tensor;
+/* A matrix [rows, columns]; rows are the tokens of all texts or pictures of the call, back to back, or the items. Valid
+ * until the capture is given to another call. */
+typedef struct tuwen_captured {
+  const char* name;
+  const float* data;
+  int64_t rows, columns;
+} tuwen_captured;
 
-TUWEN_API tuwen_status tuwen_capture_get(const tuwen_capture* capture, const char* name, tuwen_tensor* tensor);
+TUWEN_API size_t tuwen_capture_count(const tuwen_capture* capture);
+/* The index-th in alphabetical order. */
+TUWEN_API tuwen_status tuwen_capture_at(const tuwen_capture* capture, size_t index, tuwen_captured* captured);
+TUWEN_API tuwen_status tuwen_capture_get(const tuwen_capture* capture, const char* name, tuwen_captured* captured);
 
 /* ---- This machine ------------------------------------------------------------------------------------------------ */
 

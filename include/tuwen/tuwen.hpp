@@ -6,7 +6,7 @@
 //   const tuwen::Image image = tuwen::Image::read("cat.jpg");
 //   const tuwen::Matrix pictures = session.encode_images({&image, 1});
 //   const tuwen::Matrix texts = session.encode_texts({{"一只猫", "一只狗"}});
-//   const tuwen::Matrix probabilities = tuwen::softmax(model.logits(pictures, texts));
+//   const tuwen::Matrix probabilities = tuwen::softmax(session.logits(pictures, texts));
 //
 // Every function throws tuwen::Error, and std::bad_alloc where the message cannot be had either. Thread safety is that
 // of the C handles: const functions may run at the same time, a Session is for one call at a time.
@@ -148,7 +148,7 @@ class Tokens {
   std::span<const int32_t> attention_mask(size_t r) const { return part(view_.attention_mask, r, 1); }
   std::span<const int32_t> special_tokens_mask(size_t r) const { return part(view_.special_tokens_mask, r, 1); }
   // begin, end, begin, end ... in characters
-  std::span<const int64_t> offsets(size_t r) const { return part(view_.offsets, r, 2); }
+  std::span<const uint32_t> offsets(size_t r) const { return part(view_.offsets, r, 2); }
   const tuwen_tokens_view& view() const { return view_; }
 
  private:
@@ -185,6 +185,12 @@ class ProcessorView {
     check(tuwen_token_text(processor_, id, &text));
     return {text.data, text.size};
   }
+  // -1 if there is no such token
+  int32_t token_id(std::string_view token) const {
+    int32_t id = -1;
+    check(tuwen_token_id(processor_, {token.data(), token.size()}, &id));
+    return id;
+  }
   std::string decode(std::span<const int32_t> ids, uint32_t flags = 0) const {
     size_t size = 0;
     check(tuwen_decode(processor_, ids.data(), ids.size(), flags, nullptr, 0, &size));
@@ -213,6 +219,11 @@ class ProcessorView {
     const auto handles = handles_of(images);
     check(tuwen_preprocess(processor_, handles.data(), handles.size(), options, out.data.data(), out.data.size()));
     return out;
+  }
+  tuwen_processor_info info() const {
+    auto info = make<tuwen_processor_info>();
+    check(tuwen_processor_get_info(processor_, &info));
+    return info;
   }
   const tuwen_processor* get() const { return processor_; }
 
@@ -263,14 +274,6 @@ class Model {
   }
   ProcessorView processor() const { return ProcessorView(tuwen_model_processor(get())); }
 
-  // logits_per_image [images, texts] of normalised embeddings.
-  Matrix logits(const Matrix& images, const Matrix& texts) const {
-    if (images.columns != texts.columns) throw std::invalid_argument("logits: embeddings differ in length");
-    Matrix out(images.rows, texts.rows);
-    check(
-        tuwen_logits(get(), images.data.data(), images.rows, texts.data.data(), texts.rows, out.data.data(), nullptr));
-    return out;
-  }
   const tuwen_model* get() const { return handle_.get(); }
 
  private:
@@ -281,15 +284,22 @@ class Model {
 // Intermediates to take out of an encode call; see tuwen_capture_create for the names.
 class Capture {
  public:
-  explicit Capture(std::initializer_list<const char*> names) {
+  // Those that begin with `prefix`.
+  explicit Capture(const std::string& prefix = {}) {
     tuwen_capture* capture = nullptr;
-    check(tuwen_capture_create(names.begin(), names.size(), &capture));
+    check(tuwen_capture_create(prefix.c_str(), &capture));
     handle_.reset(capture);
   }
-  tuwen_tensor operator[](const std::string& name) const {
-    tuwen_tensor tensor = {};
-    check(tuwen_capture_get(handle_.get(), name.c_str(), &tensor));
-    return tensor;
+  size_t size() const { return tuwen_capture_count(get()); }
+  tuwen_captured at(size_t index) const {
+    tuwen_captured captured = {};
+    check(tuwen_capture_at(get(), index, &captured));
+    return captured;
+  }
+  tuwen_captured operator[](const std::string& name) const {
+    tuwen_captured captured = {};
+    check(tuwen_capture_get(get(), name.c_str(), &captured));
+    return captured;
   }
   tuwen_capture* get() const { return handle_.get(); }
 
@@ -336,6 +346,20 @@ class Session {
     check(tuwen_encode_tokens(get(), ids.data(), nullptr, row_begin.data(), row_begin.size() - 1, options,
                               embeddings.data()));
   }
+
+  // logits_per_image [images, texts] of normalised embeddings.
+  Matrix logits(const Matrix& images, const Matrix& texts) {
+    if (images.columns != columns_ || texts.columns != columns_) {
+      throw std::invalid_argument("logits: rows are not embeddings of this model");
+    }
+    Matrix out(images.rows, texts.rows);
+    check(
+        tuwen_logits(get(), images.data.data(), images.rows, texts.data.data(), texts.rows, out.data.data(), nullptr));
+    return out;
+  }
+
+  // Stops the call that is running, from any thread.
+  void cancel() { tuwen_session_cancel(get()); }
 
   tuwen_session_info info() const {
     auto info = make<tuwen_session_info>();

@@ -1,0 +1,199 @@
+// Embeddings of pictures, pixel values, texts and token ids.
+#include <algorithm>
+#include <chrono>
+
+#include "api/boundary.h"
+#include "api/handles.h"
+#include "api/occupied.h"
+#include "api/texts.h"
+#include "kernels/select.h"
+
+namespace tw {
+namespace {
+
+constexpr size_t kTextsWorthThreads = 64;  // fewer are tokenized on the calling thread
+constexpr size_t kPicturesAtOnce = 32;     // bounds the memory for preprocessed ones
+
+// One encode call: holds the session, reads the options, checks the output, and ends the capture.
+class EncodeCall {
+ public:
+  EncodeCall(tuwen_session* session, const tuwen_encode_options* given, float* out, size_t count)
+      : session_(not_null(session, "session")), occupied_(session_.busy), given_(read_options(given, "options")) {
+    check_reserved(given_.reserved, "options");
+    checked_choice(given_.raw, 1, "options.raw");
+    checked_choice(given_.truncate, 1, "options.truncate");
+    if (!(given_.timeout_seconds >= 0)) {
+      throw_argument("options.timeout_seconds", "0 or more", std::to_string(given_.timeout_seconds));
+    }
+    if (count > 0) not_null(out, "embeddings");
+    if (count > static_cast<size_t>(INT64_MAX / 8) / width()) {
+      throw_argument("count", "a size that fits into memory", std::to_string(count));
+    }
+    out_ = {out, count * width()};
+    session_.cancel.store(false, std::memory_order_relaxed);
+    if (given_.capture != nullptr) given_.capture->capture = Capture(given_.capture->prefix);
+  }
+
+  EmbedOptions options() const {
+    EmbedOptions options;
+    options.normalize = given_.raw == 0;
+    options.capture = given_.capture == nullptr ? nullptr : &given_.capture->capture;
+    options.cancel = &session_.cancel;
+    constexpr double kLongest = 1e8;  // seconds; three years
+    if (given_.timeout_seconds > 0) {
+      const std::chrono::duration<double> limit(std::min(given_.timeout_seconds, kLongest));
+      options.deadline = Stop::Clock::now() + std::chrono::duration_cast<Stop::Clock::duration>(limit);
+    }
+    return options;
+  }
+  void finish() const {
+    if (given_.capture == nullptr || !given_.capture->capture.out_of_memory()) return;
+    throw Error(ErrorCode::out_of_memory, {.field = "options.capture", .note = "the intermediates did not fit"});
+  }
+
+  Session& session() const { return session_.session; }
+  const ChineseClip& model() const { return *session_.loaded->clip; }
+  const BertTokenizer& tokenizer() const {
+    check_processor();
+    return session_.loaded->processor->tokenizer;
+  }
+  const ImageProcessor& encoder_input() const {
+    check_processor();
+    return *session_.loaded->encoder_input;
+  }
+  PictureBatch& pictures() const { return session_.pictures; }
+  size_t width() const { return static_cast<size_t>(session_.session.model().embedding_width()); }
+  std::span<float> out() const { return out_; }
+  bool truncate() const { return given_.truncate == 1; }
+
+ private:
+  void check_processor() const {
+    if (session_.loaded->processor.has_value()) return;
+    throw Error(ErrorCode::invalid_argument,
+                {.field = "session", .note = "its model was loaded without tokenizer and image processor"});
+  }
+
+  tuwen_session& session_;
+  Occupied occupied_;
+  tuwen_encode_options given_;
+  std::span<float> out_;
+};
+
+// Preprocesses pictures [0, count) into `batch`; as bytes where the encoder can take them from there.
+ImageBatch prepare(const EncodeCall& call, const tuwen_image* const* images, size_t first, size_t count) {
+  const ImageProcessor& processor = call.encoder_input();
+  const auto side = static_cast<int32_t>(call.model().config().vision.image_size);
+  const size_t each = static_cast<size_t>(side) * static_cast<size_t>(side) * 3;
+  const bool as_bytes = allows_patches_from_bytes(processor.options(), side);
+  const ResizeFunctions resize = resize_functions(call.session().kernels());
+  PictureBatch& b = call.pictures();
+  as_bytes ? b.bytes.resize(count * each) : b.values.resize(count * each);
+  for (size_t i = 0; i < count; ++i) {
+    const std::string name = "image[" + std::to_string(first + i) + "]";
+    processor.prepare(not_null(images[first + i], name.c_str()).image, resize, b.scratch, b.prepared);
+    if (b.prepared.height != side || b.prepared.width != side) {
+      throw Error(ErrorCode::shape_mismatch,
+                  {.file = name,
+                   .field = "preprocessor_config.json",
+                   .expected = std::to_string(side) + "x" + std::to_string(side) + " pixels (vision_config.image_size)",
+                   .found = std::to_string(b.prepared.width) + "x" + std::to_string(b.prepared.height)});
+    }
+    if (as_bytes) {
+      std::copy(b.prepared.rgb.begin(), b.prepared.rgb.end(), b.bytes.begin() + static_cast<std::ptrdiff_t>(i * each));
+    } else {
+      processor.write_values(b.prepared, std::span(b.values).subspan(i * each, each));
+    }
+  }
+  return {.pixels = as_bytes ? static_cast<const void*>(b.bytes.data()) : b.values.data(),
+          .u8 = as_bytes,
+          .table = processor.table().data(),
+          .count = static_cast<int64_t>(count)};
+}
+
+// The longest text that the position table holds.
+int64_t longest_text(const ChineseClip& model) { return model.config().text.max_position_embeddings; }
+
+void check_lengths(const EncodedBatch& batch, int64_t longest) {
+  for (int64_t r = 0; r < batch.rows(); ++r) {
+    if (batch.length(r) <= longest) continue;
+    throw Error(ErrorCode::invalid_argument, {.file = "text[" + std::to_string(r) + "]",
+                                              .field = "length",
+                                              .expected = "at most " + std::to_string(longest) + " tokens",
+                                              .found = std::to_string(batch.length(r)),
+                                              .note = "options.truncate cuts it"});
+  }
+}
+
+}  // namespace
+}  // namespace tw
+
+using namespace tw;
+
+tuwen_status tuwen_encode_images(tuwen_session* session, const tuwen_image* const* images, size_t count,
+                                 const tuwen_encode_options* options, float* embeddings) {
+  return guarded([&] {
+    const EncodeCall call(session, options, embeddings, count);
+    if (count > 0) not_null(images, "images");
+    const EmbedOptions how = call.options();
+    for (size_t first = 0; first < count; first += kPicturesAtOnce) {
+      const size_t some = std::min(kPicturesAtOnce, count - first);
+      const ImageBatch batch = prepare(call, images, first, some);
+      call.session().encode_images(batch, call.out().subspan(first * call.width(), some * call.width()), how);
+    }
+    call.finish();
+  });
+}
+
+tuwen_status tuwen_encode_pixels(tuwen_session* session, const float* pixel_values, size_t size, size_t count,
+                                 const tuwen_encode_options* options, float* embeddings) {
+  return guarded([&] {
+    const EncodeCall call(session, options, embeddings, count);
+    const VisionConfig& v = call.model().config().vision;
+    const size_t each = static_cast<size_t>(v.num_channels * v.image_size * v.image_size);
+    if (count > SIZE_MAX / each || size != count * each) {
+      throw_argument("pixel_values", std::to_string(count) + " times " + std::to_string(each) + " floats",
+                     std::to_string(size));
+    }
+    if (count > 0) not_null(pixel_values, "pixel_values");
+    const ImageBatch batch{.pixels = pixel_values, .count = static_cast<int64_t>(count)};
+    call.session().encode_images(batch, call.out(), call.options());
+    call.finish();
+  });
+}
+
+tuwen_status tuwen_encode_tokens(tuwen_session* session, const int32_t* ids, const int32_t* type_ids,
+                                 const int64_t* row_begin, size_t count, const tuwen_encode_options* options,
+                                 float* embeddings) {
+  return guarded([&] {
+    const EncodeCall call(session, options, embeddings, count);
+    not_null(row_begin, "row_begin");
+    const int64_t total = row_begin[count];
+    if (total < 0) throw_argument("row_begin", "0 or more", std::to_string(total));
+    if (total > 0) not_null(ids, "ids");
+    const auto tokens = static_cast<size_t>(total);
+    TextBatch batch{.ids = {ids, tokens}, .offsets = {row_begin, count + 1}};
+    if (type_ids != nullptr) batch.type_ids = {type_ids, tokens};
+    call.session().encode_texts(batch, call.out(), call.options());
+    call.finish();
+  });
+}
+
+tuwen_status tuwen_encode_texts(tuwen_session* session, const tuwen_text* texts, size_t count,
+                                const tuwen_encode_options* options, float* embeddings) {
+  return guarded([&] {
+    const EncodeCall call(session, options, embeddings, count);
+    const int64_t longest = longest_text(call.model());
+    EncodeOptions how;
+    how.truncation = Truncation::none;
+    if (call.truncate()) {
+      how.truncation = Truncation::longest_first;
+      how.max_length = longest;
+    }
+    const auto inputs = inputs_of(texts, nullptr, count);
+    const int threads = count < kTextsWorthThreads ? 1 : call.session().threads();
+    const EncodedBatch batch = call.tokenizer().encode_batch(inputs, how, threads);
+    check_lengths(batch, longest);
+    call.session().encode_texts({.ids = batch.ids, .offsets = batch.row_begin}, call.out(), call.options());
+    call.finish();
+  });
+}

@@ -1,0 +1,70 @@
+// What the opaque handles of the C interface hold.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "io/image_decode.h"
+#include "models/chinese_clip.h"
+#include "models/image_processor.h"
+#include "models/session.h"
+#include "tokenizer/bert_tokenizer.h"
+#include "tuwen/tuwen.h"
+
+struct tuwen_processor {
+  tw::BertTokenizer tokenizer;
+  tw::ImageProcessor images;
+};
+
+struct tuwen_tokens {
+  tw::EncodedBatch batch;
+  std::vector<int32_t> type_ids, attention_mask, special_tokens_mask;  // as wide as ids, for the caller's convenience
+};
+
+struct tuwen_image {
+  tw::Image image;
+};
+
+namespace tw {
+
+// A model with what belongs to it; shared by the model's handle and its sessions.
+struct LoadedModel {
+  std::shared_ptr<const ChineseClip> clip;
+  std::optional<tuwen_processor> processor;
+  std::optional<ImageProcessor> encoder_input;  // the processor's options, in the layout that the encoder takes
+  tuwen_model_info info = {};
+};
+
+// A few preprocessed pictures; a session uses the memory again.
+struct PictureBatch {
+  ImageScratch scratch;
+  PreparedImage prepared;
+  std::vector<uint8_t> bytes;  // [count, S, S, 3]
+  std::vector<float> values;   // [count, 3, S, S]
+};
+
+}  // namespace tw
+
+struct tuwen_model {
+  std::shared_ptr<const tw::LoadedModel> loaded;
+};
+
+struct tuwen_capture {
+  std::string prefix;
+  tw::Capture capture;
+};
+
+struct tuwen_session {
+  tuwen_session(std::shared_ptr<const tw::LoadedModel> model, const tw::SessionOptions& options)
+      : loaded(std::move(model)), session(loaded->clip, options) {}
+
+  std::shared_ptr<const tw::LoadedModel> loaded;
+  tw::Session session;
+  std::atomic<bool> cancel = false;
+  tw::PictureBatch pictures;
+  std::atomic_flag busy = ATOMIC_FLAG_INIT;
+};

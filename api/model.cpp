@@ -1,0 +1,142 @@
+// Loading and describing models.
+#include "api/boundary.h"
+#include "api/handles.h"
+#include "api/processor.h"
+#include "core/cpu_info.h"
+
+namespace tw {
+namespace {
+
+constexpr int kMaxReaders = 64;
+
+struct Request {
+  Towers towers;
+  LoadOptions load;
+  bool with_processor;
+};
+
+Request read_request(const tuwen_load_options* given) {
+  const tuwen_load_options o = read_options(given, "options");
+  checked_choice(o.precision, TUWEN_F32, "options.precision");
+  checked_choice(o.towers, TUWEN_IMAGE_TOWER, "options.towers");
+  checked_choice(o.allow_unexpected, 1, "options.allow_unexpected");
+  checked_choice(o.without_processor, 1, "options.without_processor");
+  const int threads = checked_choice(o.threads, kMaxReaders, "options.threads");
+  if (o.memory_budget < 0) throw_argument("options.memory_budget", "0 or more bytes", std::to_string(o.memory_budget));
+  return {.towers = static_cast<Towers>(o.towers),
+          .load = {.threads = threads == 0 ? std::min(query_cpu().cores, kMaxReaders) : threads,
+                   .memory_budget = o.memory_budget,
+                   .allow_unexpected = o.allow_unexpected == 1},
+          .with_processor = o.without_processor == 0};
+}
+static_assert(static_cast<int>(Towers::text) == TUWEN_TEXT_TOWER);
+static_assert(static_cast<int>(Towers::image) == TUWEN_IMAGE_TOWER);
+
+// The buffers that transformers before 4.31 saved, and that are no parameters.
+bool is_parameter(const TensorInfo& tensor) { return !tensor.name.ends_with(".position_ids"); }
+
+tuwen_model_info describe(const Checkpoint& checkpoint, const ChineseClipConfig& config, Towers towers) {
+  tuwen_model_info info = {};
+  info.precision = TUWEN_F32;
+  info.towers = static_cast<tuwen_towers>(towers);
+  std::optional<DType> type;
+  bool mixed = false;
+  for (const TensorInfo& tensor : checkpoint.tensors()) {
+    if (!is_parameter(tensor)) continue;
+    int64_t elements = 1;  // cannot overflow: the reader has checked that the bytes lie in the file
+    for (const int64_t d : tensor.shape) elements *= d;
+    info.parameters += elements;
+    mixed |= type.has_value() && *type != tensor.dtype;
+    type = tensor.dtype;
+  }
+  if (!checkpoint.tensors().empty()) set_field(info.weights_file, checkpoint.file_of(checkpoint.tensors().front()));
+  set_field(info.weights_type, mixed ? "mixed" : type.has_value() ? name(*type) : "none");
+  info.embedding_size = config.projection_dim;
+
+  const VisionConfig& v = config.vision;
+  info.vision_width = v.hidden_size;
+  info.vision_layers = v.num_hidden_layers;
+  info.vision_heads = v.num_attention_heads;
+  info.vision_mlp = v.intermediate_size;
+  info.image_size = v.image_size;
+  info.patch_size = v.patch_size;
+  info.image_tokens = v.tokens();
+  set_field(info.vision_activation, v.hidden_act);
+
+  const TextConfig& t = config.text;
+  info.text_width = t.hidden_size;
+  info.text_layers = t.num_hidden_layers;
+  info.text_heads = t.num_attention_heads;
+  info.text_mlp = t.intermediate_size;
+  info.vocabulary_size = t.vocab_size;
+  info.max_text_tokens = t.max_position_embeddings;
+  set_field(info.text_activation, t.hidden_act);
+  return info;
+}
+
+// A token id that the tokenizer can give has to be a row of the embedding table.
+void check_vocabulary(const tuwen_processor& processor, const ChineseClipConfig& config, const std::string& directory) {
+  if (processor.tokenizer.id_end() <= config.text.vocab_size) return;
+  throw Error(ErrorCode::shape_mismatch,
+              {.file = printable(directory),
+               .field = "vocabulary",
+               .expected = "at most " + std::to_string(config.text.vocab_size) + " tokens (text_config.vocab_size)",
+               .found = std::to_string(processor.tokenizer.id_end())});
+}
+
+std::shared_ptr<const LoadedModel> load(const std::string& directory, const Request& request) {
+  auto loaded = std::make_shared<LoadedModel>();
+  const ChineseClipConfig config = read_config(directory);
+  if (request.with_processor) {
+    loaded->processor.emplace(load_processor(directory));
+    check_vocabulary(*loaded->processor, config, directory);
+    ImageProcessorOptions options = loaded->processor->images.options();
+    options.data_format = ChannelLayout::channels_first;
+    loaded->encoder_input.emplace(std::move(options));
+  }
+  const Checkpoint checkpoint = Checkpoint::open(directory);
+  loaded->clip = ChineseClip::load(checkpoint, config, request.load, request.towers);
+  loaded->info = describe(checkpoint, config, request.towers);
+  loaded->info.weight_bytes = loaded->clip->weight_bytes();
+  loaded->info.logit_scale = loaded->clip->logit_scale();
+  return loaded;
+}
+
+tuwen_model_info inspect(const std::string& directory, const Request& request) {
+  const ChineseClipConfig config = read_config(directory);
+  const Checkpoint checkpoint = Checkpoint::open(directory);
+  tuwen_model_info info = describe(checkpoint, config, request.towers);
+  info.weight_bytes = ChineseClip::measure(checkpoint, config, request.load, request.towers);
+  return info;
+}
+
+}  // namespace
+}  // namespace tw
+
+using namespace tw;
+
+tuwen_status tuwen_model_load(const char* directory, const tuwen_load_options* options, tuwen_model** model) {
+  return guarded([&] {
+    not_null(model, "model");
+    const Request request = read_request(options);
+    *model = new tuwen_model{load(&not_null(directory, "directory"), request)};
+  });
+}
+
+void tuwen_model_free(tuwen_model* model) { delete model; }
+
+const tuwen_processor* tuwen_model_processor(const tuwen_model* model) {
+  if (model == nullptr || !model->loaded->processor.has_value()) return nullptr;
+  return &*model->loaded->processor;
+}
+
+tuwen_status tuwen_model_get_info(const tuwen_model* model, tuwen_model_info* info) {
+  return guarded([&] { write_info(info, not_null(model, "model").loaded->info, "info"); });
+}
+
+tuwen_status tuwen_model_inspect(const char* directory, const tuwen_load_options* options, tuwen_model_info* info) {
+  return guarded([&] {
+    const Request request = read_request(options);
+    write_info(info, inspect(&not_null(directory, "directory"), request), "info");
+  });
+}

@@ -1,0 +1,224 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <numeric>
+
+#include "tests/api/fixtures.h"
+#include "tests/support/goldens.h"
+
+using namespace tuwen::test;
+
+namespace {
+
+const std::string kLong = "a a a a a a a a a a a a a a a a a a a a a a a a a";
+
+double norm(std::span<const float> row) {
+  double squares = 0;
+  for (const float v : row) squares += static_cast<double>(v) * static_cast<double>(v);
+  return std::sqrt(squares);
+}
+
+float largest_difference(std::span<const float> a, std::span<const float> b) {
+  REQUIRE(a.size() == b.size());
+  float largest = 0;
+  for (size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
+  return largest;
+}
+
+}  // namespace
+
+TEST_CASE("embeddings and logits are the reference's") {
+  const tw::test::Goldens goldens(base_model() + "/goldens.safetensors");
+  tuwen::Session session(model());
+  const auto pixels = goldens.f32("pixel_values");
+  tuwen::Matrix images(static_cast<size_t>(pixels.dim(0)), 20);
+  session.encode_pixels(pixels.values, images.data);
+  CHECK(largest_difference(images.data, goldens.f32("image.embeds").values) < 1e-5f);
+
+  const auto ids = goldens.i64("input_ids"), mask = goldens.i64("attention_mask"),
+             types = goldens.i64("token_type_ids");
+  std::vector<int32_t> packed, packed_types;
+  std::vector<int64_t> row_begin{0};
+  for (int64_t r = 0; r < ids.dim(0); ++r) {
+    for (int64_t t = 0; t < ids.dim(1); ++t) {
+      const auto at = static_cast<size_t>(r * ids.dim(1) + t);
+      if (mask.values[at] == 0) continue;
+      packed.push_back(static_cast<int32_t>(ids.values[at]));
+      packed_types.push_back(static_cast<int32_t>(types.values[at]));
+    }
+    row_begin.push_back(static_cast<int64_t>(packed.size()));
+  }
+  tuwen::Matrix texts(row_begin.size() - 1, 20);
+  tuwen::check(tuwen_encode_tokens(session.get(), packed.data(), packed_types.data(), row_begin.data(), texts.rows,
+                                   nullptr, texts.data.data()));
+  CHECK(largest_difference(texts.data, goldens.f32("text.embeds").values) < 1e-5f);
+
+  const tuwen::Matrix per_image = session.logits(images, texts);
+  CHECK(largest_difference(per_image.data, goldens.f32("logits_per_image").values) < 1e-4f);
+  tuwen::Matrix per_text(texts.rows, images.rows), both(images.rows, texts.rows);
+  tuwen::check(tuwen_logits(session.get(), images.data.data(), images.rows, texts.data.data(), texts.rows,
+                            both.data.data(), per_text.data.data()));
+  CHECK(both.data == per_image.data);
+  for (size_t i = 0; i < images.rows; ++i) {
+    for (size_t t = 0; t < texts.rows; ++t) CHECK(per_text(t, i) == per_image(i, t));
+  }
+}
+
+TEST_CASE("pictures go through the same numbers as their pixel values") {
+  tuwen::Session session(model());
+  const auto images = pictures(5);
+  const tuwen::Matrix pixels = model().processor().preprocess(images);
+  REQUIRE(pixels.columns == 3 * 18 * 18);
+  tuwen::Matrix from_pixels(images.size(), 20);
+  session.encode_pixels(pixels.data, from_pixels.data);
+  CHECK(session.encode_images(images).data == from_pixels.data);
+}
+
+TEST_CASE("texts go through the same numbers as their token ids") {
+  tuwen::Session session(model());
+  const auto some = texts(20);
+  const tuwen::Tokens tokens = model().processor().tokenize(some);
+  const tuwen_tokens_view view = tokens.view();
+  tuwen::Matrix from_ids(some.size(), 20);
+  session.encode_tokens({view.ids, static_cast<size_t>(view.row_begin[view.rows])}, {view.row_begin, view.rows + 1},
+                        from_ids.data);
+  CHECK(session.encode_texts(some).data == from_ids.data);
+}
+
+TEST_CASE("an embedding has the same bits in any company, with any threads") {
+  const auto images = pictures(7);
+  const auto some = texts(40);
+  tuwen::Session alone(model());
+  std::vector<float> image_bits, text_bits;
+  for (const auto& image : images) {
+    const auto one = alone.encode_images({&image, 1});
+    image_bits.insert(image_bits.end(), one.data.begin(), one.data.end());
+  }
+  for (const auto& text : some) {
+    const auto one = alone.encode_texts({text});
+    text_bits.insert(text_bits.end(), one.data.begin(), one.data.end());
+  }
+  for (const int threads : {1, 2, 3, 7}) {
+    for (const tuwen_thread_source source : {TUWEN_THREADS_OWN, TUWEN_THREADS_OPENMP, TUWEN_THREADS_CALLER}) {
+      auto options = tuwen::make<tuwen_session_options>();
+      options.threads = threads;
+      options.thread_source = source;
+      options.max_rows = 32;  // several slices
+      tuwen_session* probe = nullptr;
+      if (tuwen_session_create(model().get(), &options, &probe) == TUWEN_UNSUPPORTED) continue;  // built without OpenMP
+      tuwen_session_free(probe);
+      tuwen::Session session(model(), &options);
+      CHECK(session.encode_images(images).data == image_bits);
+      CHECK(session.encode_texts(some).data == text_bits);
+    }
+  }
+}
+
+TEST_CASE("raw embeddings point the same way and have their own length") {
+  tuwen::Session session(model());
+  auto raw = tuwen::make<tuwen_encode_options>();
+  raw.raw = 1;
+  const auto images = pictures(2);
+  const tuwen::Matrix unit = session.encode_images(images), features = session.encode_images(images, &raw);
+  for (size_t r = 0; r < unit.rows; ++r) {
+    CHECK(norm(unit.row(r)) == Approx(1.0).epsilon(1e-6));
+    const double length = norm(features.row(r));
+    CHECK(std::abs(length - 1.0) > 1e-3);
+    for (size_t c = 0; c < unit.columns; ++c) {
+      CHECK(features(r, c) / length == Approx(static_cast<double>(unit(r, c))).margin(1e-6));
+    }
+  }
+}
+
+TEST_CASE("texts too long for the position table") {
+  tuwen::Session session(model());
+  try {
+    session.encode_texts({"a", kLong});
+    FAIL("nothing was thrown");
+  } catch (const tuwen::Error& error) {
+    CHECK(error.status() == TUWEN_INVALID_ARGUMENT);
+    CHECK(error.file() == "text[1]");
+    CHECK(error.expected() == "at most 20 tokens");
+    CHECK(error.found() == "27");
+  }
+  auto cut = tuwen::make<tuwen_encode_options>();
+  cut.truncate = 1;
+  auto tokenize = tuwen::make<tuwen_tokenize_options>();
+  tokenize.max_length = 20;
+  const tuwen::Tokens tokens = model().processor().tokenize({kLong}, &tokenize);
+  REQUIRE(tokens.ids(0).size() == 20);
+  tuwen::Matrix expected(1, 20);
+  session.encode_tokens(tokens.ids(0), std::vector<int64_t>{0, 20}, expected.data);
+  CHECK(session.encode_texts({kLong}, &cut).data == expected.data);
+}
+
+TEST_CASE("bad ids and shapes are errors, and the session works on") {
+  tuwen::Session session(model());
+  const tuwen::Matrix before = session.encode_texts({"a"});
+  std::vector<float> out(20);
+  const auto encode = [&](std::vector<int32_t> ids, std::vector<int64_t> row_begin) {
+    return tuwen_encode_tokens(session.get(), ids.data(), nullptr, row_begin.data(), row_begin.size() - 1, nullptr,
+                               out.data());
+  };
+  CHECK(encode({2, 64, 3}, {0, 3}) == TUWEN_INVALID_ARGUMENT);
+  CHECK(encode({2, -1, 3}, {0, 3}) == TUWEN_INVALID_ARGUMENT);
+  CHECK(encode({}, {0, 0}) == TUWEN_INVALID_ARGUMENT);
+  CHECK(encode({1, 2}, {1, 2}) == TUWEN_INVALID_ARGUMENT);
+  CHECK(encode({1, 2}, {0, 3, 2}) == TUWEN_INVALID_ARGUMENT);
+  const std::vector<float> pixels(3 * 18 * 18 - 1);
+  CHECK(tuwen_encode_pixels(session.get(), pixels.data(), pixels.size(), 1, nullptr, out.data()) ==
+        TUWEN_INVALID_ARGUMENT);
+  CHECK(session.encode_texts({"a"}).data == before.data);
+}
+
+TEST_CASE("nothing in, nothing out") {
+  tuwen::Session session(model());
+  CHECK(session.encode_texts(std::vector<std::string>{}).rows == 0);
+  CHECK(session.encode_images({}).rows == 0);
+  CHECK(session.logits(tuwen::Matrix(0, 20), tuwen::Matrix(0, 20)).data.empty());
+}
+
+TEST_CASE("probabilities and loss") {
+  tuwen::Matrix logits(2, 3);
+  logits.data = {1, 2, 3, 1000, 0, -1000};
+  const tuwen::Matrix p = tuwen::softmax(logits);
+  CHECK(p(0, 0) == Approx(0.09003057f).epsilon(1e-6));
+  CHECK(p(0, 2) == Approx(0.66524096f).epsilon(1e-6));
+  CHECK(p(1, 0) == 1.0f);
+  CHECK(p(1, 2) == 0.0f);
+  tuwen::Matrix square(2, 2);
+  square.data = {2, 0, 1, 3};
+  // Cross-entropies of the rows: log(1 + e^-2), log(1 + e^-2); of the columns: log(1 + e^-1), log(1 + e^-3).
+  const double expected =
+      (2 * std::log1p(std::exp(-2.0)) + std::log1p(std::exp(-1.0)) + std::log1p(std::exp(-3.0))) / 4;
+  CHECK(static_cast<double>(tuwen::contrastive_loss(square)) == Approx(expected).epsilon(1e-6));
+}
+
+TEST_CASE("intermediates by name") {
+  const tw::test::Goldens goldens(base_model() + "/goldens.safetensors");
+  tuwen::Session session(model());
+  const auto pixels = goldens.f32("pixel_values");
+  const auto count = static_cast<size_t>(pixels.dim(0));
+  tuwen::Capture all, layer("vision.layers.1.");
+  auto options = tuwen::make<tuwen_encode_options>();
+  tuwen::Matrix plain(count, 20), captured(count, 20);
+  session.encode_pixels(pixels.values, plain.data);
+
+  options.capture = all.get();
+  for (int run = 0; run < 2; ++run) {  // the second call replaces what the first left
+    session.encode_pixels(pixels.values, captured.data, &options);
+    CHECK(largest_difference(captured.data, plain.data) < 1e-5f);
+    const tuwen_captured output = all["vision.layers.1.output"];
+    CHECK(output.rows == static_cast<int64_t>(count) * 10);
+    CHECK(output.columns == 40);
+    const auto golden = goldens.f32("vision.layers.1.output");  // of the first pictures
+    CHECK(largest_difference({output.data, golden.values.size()}, golden.values) < 2e-4f);
+  }
+  CHECK(status_of([&] { all["vision.layers.2.output"]; }) == TUWEN_INVALID_ARGUMENT);
+
+  options.capture = layer.get();
+  session.encode_pixels(pixels.values, captured.data, &options);
+  REQUIRE(layer.size() > 0);
+  CHECK(layer.size() < all.size());
+  for (size_t i = 0; i < layer.size(); ++i) CHECK(std::string(layer.at(i).name).starts_with("vision.layers.1."));
+  CHECK(status_of([&] { layer.at(layer.size()); }) == TUWEN_INVALID_ARGUMENT);
+}

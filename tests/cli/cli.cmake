@@ -1,0 +1,6 @@
+# The command line, driven as a user would. tests/cli/test_cli.py needs Python alone.
+if(TUWEN_BUILD_CLI AND Python3_FOUND)
+  add_test(NAME cli COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/test_cli.py)
+  set_tests_properties(cli PROPERTIES LABELS fast TIMEOUT 300
+    ENVIRONMENT "TUWEN_CLI=$<TARGET_FILE:tuwen_cli>;TUWEN_TEST_DATA=${CMAKE_CURRENT_SOURCE_DIR}/data")
+endif()

@@ -1,0 +1,377 @@
+"""The command line as a user drives it: outputs, files, exit statuses, messages."""
+import ast
+import json
+import math
+import os
+import pathlib
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CLI = os.environ["TUWEN_CLI"]
+MODEL = os.path.join(os.environ["TUWEN_TEST_DATA"], "models", "base")
+EMBEDDING, TOKENS, WIDTH = 20, 10, 40
+
+
+def run(*arguments, stdin=b"", status=0, **options):
+    done = subprocess.run([CLI, *arguments], input=stdin, capture_output=True, timeout=120, **options)
+    if done.returncode != status:
+        raise AssertionError(f"{arguments}: status {done.returncode}, expected {status}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def read_npy(path):
+    """(shape, rows of floats) of a .npy file of float32."""
+    data = pathlib.Path(path).read_bytes()
+    assert data[:8] == b"\x93NUMPY\x01\x00", data[:8]
+    (length,) = struct.unpack("<H", data[8:10])
+    header = ast.literal_eval(data[10 : 10 + length].decode())
+    assert (10 + length) % 64 == 0 and header["descr"] == "<f4" and not header["fortran_order"], header
+    values = struct.unpack(f"<{(len(data) - 10 - length) // 4}f", data[10 + length :])
+    assert len(values) == math.prod(header["shape"]), header
+    each = math.prod(header["shape"][1:])
+    return header["shape"], [values[i : i + each] for i in range(0, len(values), each)]
+
+
+def as_float32(value):
+    return struct.unpack("<f", struct.pack("<f", value))[0]
+
+
+class CommandLine(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.dir = pathlib.Path(cls.folder.name)
+        cls.apple = cls.dir / "苹果.png"
+        subprocess.run([sys.executable, ROOT / "scripts/draw_picture.py", cls.apple], check=True)
+        cls.grey = cls.dir / "grey.bmp"  # 2x2, 24 bits
+        cls.grey.write_bytes(b"BM" + struct.pack("<IHHI", 70, 0, 0, 54) +
+                             struct.pack("<IiiHHIIiiII", 40, 2, 2, 1, 24, 0, 16, 0, 0, 0, 0) +
+                             (b"\x40" * 6 + b"\0\0") * 2)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def path(self, name):
+        return str(self.dir / name)
+
+    def fails(self, *arguments, status=1, says=(), **options):
+        done = run(*arguments, status=status, **options)
+        message = done.stderr.decode()
+        self.assertTrue(message.startswith("tuwen: "), message)
+        for part in says:
+            self.assertIn(part, message)
+        return message
+
+    # ---- help, version, wrong command lines
+
+    def test_help_and_version(self):
+        self.assertIn(b"similarity", run("--help").stdout)
+        self.assertRegex(run("--version").stdout.decode(), r"^tuwen \d+\.\d+\.\d+\n$")
+        for command in ("info", "similarity", "classify", "embed", "tokenize"):
+            text = run(command, "--help").stdout.decode()
+            for option in ("MODEL", "--threads", "--precision", "--quiet"):
+                self.assertIn(option, text, command)
+
+    def test_wrong_command_lines(self):
+        image = str(self.apple)
+        for arguments in (
+            [], ["frobnicate"], ["info"], ["info", MODEL, "--no-such-option"], ["similarity", MODEL],
+            ["similarity", MODEL, "--image", image], ["similarity", MODEL, "--text", "a"],
+            ["tokenize", MODEL], ["tokenize", MODEL, "--text", "a", "--threads", "0"],
+            ["tokenize", MODEL, "--text", "a", "--threads", "two"],
+            ["tokenize", MODEL, "--text", "a", "--precision", "f8"],
+            ["classify", MODEL, "--image", image],
+            ["classify", MODEL, "--image", image, "--label", "a", "--labels", "f"],
+            ["classify", MODEL, "--image", image, "--label", "a", "--top", "0"],
+            ["classify", MODEL, "--image", image, "--label", "a", "--template", "no place"],
+            ["embed", MODEL, "--text", "a"], ["embed", MODEL, "--out", self.path("x.npy")],
+            ["embed", MODEL, "--text", "a", "--image", image, "--out", self.path("x.npy")],
+            ["embed", MODEL, "--text", "a", "--out", self.path("x.csv")],
+            ["embed", MODEL, "--text", "a", "--patches", "--out", self.path("x.npy")],
+            ["embed", MODEL, "--text", "a", "--batch", "0", "--out", self.path("x.npy")],
+        ):
+            with self.subTest(arguments):
+                self.fails(*arguments, status=2)
+
+    # ---- info
+
+    def test_info(self):
+        info = json.loads(run("info", MODEL, "--json").stdout)
+        self.assertEqual(info["model"], MODEL)
+        self.assertEqual(info["embedding_size"], EMBEDDING)
+        self.assertEqual(info["vision"]["tokens"], TOKENS)
+        self.assertEqual(info["text"]["vocabulary"], 64)
+        text = run("info", MODEL).stdout.decode()
+        self.assertIn("18x18 pixels", text)
+
+    def test_a_directory_that_is_no_model(self):
+        self.fails("info", self.path("nowhere"), says=["nowhere"])
+        empty = self.dir / "empty"
+        empty.mkdir(exist_ok=True)
+        self.fails("similarity", str(empty), "--image", str(self.apple), "--text", "a", says=["config.json"])
+
+    # ---- similarity
+
+    def test_similarity(self):
+        images, texts = [str(self.apple), str(self.grey)], ["一", "b c", ""]
+        result = json.loads(run("similarity", MODEL, "--image", *images, "--text", *texts, "--json").stdout)
+        self.assertEqual(list(result), ["model", "images", "texts", "logits_per_image", "probs"])
+        self.assertEqual((result["images"], result["texts"]), (images, texts))
+        for logits, probs in zip(result["logits_per_image"], result["probs"], strict=True):
+            self.assertEqual((len(logits), len(probs)), (3, 3))
+            total = sum(math.exp(l) for l in logits)
+            for l, p in zip(logits, probs):
+                self.assertAlmostEqual(p, math.exp(l) / total, delta=1e-6)
+        # Full precision: what is printed is a float32 to the last bit.
+        alone = json.loads(run("similarity", MODEL, "--image", images[1], "--text", *texts, "--json").stdout)
+        self.assertEqual(alone["logits_per_image"][0], result["logits_per_image"][1])
+
+        text = run("similarity", MODEL, "--image", *images, "--text", *texts, "--threads", "1").stdout.decode()
+        lines = text.splitlines()
+        self.assertEqual(len(lines), 2 * 4)
+        self.assertEqual(lines[0], images[0])
+        for line, p in zip(lines[1:4], result["probs"][0]):
+            self.assertAlmostEqual(float(line.split("%")[0]), 100 * p, delta=1e-4)
+
+    def test_pictures_that_cannot_be_read(self):
+        broken = self.dir / "broken.png"
+        broken.write_bytes(self.apple.read_bytes()[:500])
+        self.fails("similarity", MODEL, "--image", self.path("nothing.png"), "--text", "a", says=["nothing.png"])
+        self.fails("similarity", MODEL, "--image", str(broken), "--text", "a", says=["truncated", "broken.png"])
+        self.fails("similarity", MODEL, "--image", __file__, "--text", "a", says=["test_cli.py"])
+
+    def test_text_too_long(self):
+        self.fails("similarity", MODEL, "--image", str(self.grey), "--text", "a", "b " * 100,
+                   says=["text[1]", "at most 20 tokens"])
+
+    def test_hostile_text(self):
+        texts = ["\x1b[2J", "\"\\\n\t", "\x7f"]
+        result = json.loads(run("similarity", MODEL, "--image", str(self.grey), "--text", *texts, "--json").stdout)
+        self.assertEqual(result["texts"], texts)
+        self.assertNotIn(b"\x1b", run("similarity", MODEL, "--image", str(self.grey), "--text", *texts).stdout)
+        done = run("tokenize", MODEL, "--json", "--text", b"a\xff\xc3b")
+        self.assertEqual(json.loads(done.stdout.decode("utf-8"))["texts"], ["a\ufffd\ufffdb"])
+
+    # ---- classify
+
+    def test_classify(self):
+        labels = ["一", "二", "三", "a", "b", "c", "d"]
+        base = ["classify", MODEL, "--image", str(self.apple), str(self.grey)]
+        similarity = json.loads(run("similarity", *base[1:], "--text", *labels, "--json").stdout)
+        result = json.loads(run(*base, "--label", *labels, "--json").stdout)
+        for row, expected in zip(result["results"], similarity["probs"], strict=True):
+            predictions = row["predictions"]
+            self.assertEqual(len(predictions), 5)
+            self.assertEqual([p["prob"] for p in predictions], sorted(expected, reverse=True)[:5])
+            for p in predictions:
+                self.assertEqual(p["prob"], expected[p["index"]])
+                self.assertEqual(p["label"], labels[p["index"]])
+        listing = self.dir / "labels.txt"
+        listing.write_bytes("\r\n".join(labels).encode() + b"\n\n")
+        self.assertEqual(run(*base, "--labels", str(listing), "--json").stdout, run(*base, "--label", *labels, "--json").stdout)
+        self.assertEqual(run(*base, "--labels", "-", "--json", stdin=listing.read_bytes()).stdout,
+                         run(*base, "--label", *labels, "--json").stdout)
+        self.assertEqual(len(run(*base, "--label", *labels, "--top", "2").stdout.splitlines()), 2 * 3)
+        self.fails(*base, "--labels", self.path("none.txt"), says=["none.txt"])
+        empty = self.dir / "empty.txt"
+        empty.write_bytes(b"\n")
+        self.fails(*base, "--labels", str(empty), says=["empty.txt", "no labels"])
+
+    def test_templates(self):
+        labels, base = ["一", "二"], ["classify", MODEL, "--image", str(self.apple), "--json", "--label", "一", "二"]
+
+        def probabilities(done):
+            rows = json.loads(done.stdout)["results"][0]["predictions"]
+            return [p["prob"] for p in sorted(rows, key=lambda p: p["index"])]
+
+        one = probabilities(run(*base, "--template", "a {} b {}"))
+        texts = [f"a {label} b {label}" for label in labels]
+        expected = json.loads(run("similarity", MODEL, "--image", str(self.apple), "--text", *texts, "--json").stdout)
+        self.assertEqual(one, expected["probs"][0])
+        # Of several templates the normalised mean of the embeddings counts, computed here from embed's output.
+        both = probabilities(run(*base, "--template", "{}", "a {}"))
+        out, picture = self.path("t.npy"), self.path("i.npy")
+        run("embed", MODEL, "--text", "一", "a 一", "二", "a 二", "--out", out)
+        run("embed", MODEL, "--image", str(self.apple), "--out", picture)
+        rows, (image,) = read_npy(out)[1], read_npy(picture)[1]
+        scale = self.logit_scale()
+        logits = []
+        for a, b in (rows[:2], rows[2:]):
+            mean = [x + y for x, y in zip(a, b)]
+            length = math.sqrt(sum(m * m for m in mean))
+            logits.append(scale * sum(m * i for m, i in zip(mean, image)) / length)
+        total = sum(math.exp(l) for l in logits)
+        for p, l in zip(both, logits):
+            self.assertAlmostEqual(p, math.exp(l) / total, delta=1e-5)
+
+    def logit_scale(self):
+        result = json.loads(run("similarity", MODEL, "--image", str(self.apple), "--text", "一", "--json").stdout)
+        out, picture = self.path("s.npy"), self.path("p.npy")
+        run("embed", MODEL, "--text", "一", "--out", out)
+        run("embed", MODEL, "--image", str(self.apple), "--out", picture)
+        (a,), (b,) = read_npy(out)[1], read_npy(picture)[1]
+        return result["logits_per_image"][0][0] / sum(x * y for x, y in zip(a, b))
+
+    # ---- embed
+
+    def test_embed_files(self):
+        texts = ["一", "b", "", "b c d"]
+        npy, jsonl = self.path("a.npy"), self.path("a.jsonl")
+        run("embed", MODEL, "--text", *texts, "--out", npy)
+        shape, rows = read_npy(npy)
+        self.assertEqual(shape, (4, EMBEDDING))
+        for row in rows:
+            self.assertAlmostEqual(sum(v * v for v in row), 1, delta=1e-5)
+        run("embed", MODEL, "--text", *texts, "--out", jsonl, "--batch", "1", "--threads", "1")
+        lines = [json.loads(line) for line in pathlib.Path(jsonl).read_text().splitlines()]
+        self.assertEqual([line["text"] for line in lines], texts)
+        for line, row in zip(lines, rows):
+            self.assertEqual([as_float32(v) for v in line["embedding"]], list(row))
+
+        listing = self.dir / "texts.txt"
+        listing.write_bytes("\n".join(texts).encode() + b"\n")
+        run("embed", MODEL, "--texts", str(listing), "--out", self.path("b.npy"))
+        self.assertEqual(pathlib.Path(npy).read_bytes(), (self.dir / "b.npy").read_bytes())
+        run("embed", MODEL, "--texts", "-", "--out", self.path("c.npy"), stdin=listing.read_bytes())
+        self.assertEqual(pathlib.Path(npy).read_bytes(), (self.dir / "c.npy").read_bytes())
+
+    def test_embed_pictures(self):
+        images = [str(self.apple), str(self.grey), str(self.apple)]
+        run("embed", MODEL, "--image", *images, "--out", self.path("i.npy"), "--batch", "2")
+        shape, rows = read_npy(self.path("i.npy"))
+        self.assertEqual(shape, (3, EMBEDDING))
+        self.assertEqual(rows[0], rows[2])
+        listing = "\n".join(images).encode()
+        run("embed", MODEL, "--images", "-", "--out", self.path("j.jsonl"), stdin=listing)
+        lines = [json.loads(line) for line in (self.dir / "j.jsonl").read_text().splitlines()]
+        self.assertEqual([line["image"] for line in lines], images)
+
+        run("embed", MODEL, "--image", *images, "--raw", "--out", self.path("r.npy"))
+        for raw, unit in zip(read_npy(self.path("r.npy"))[1], rows):
+            length = math.sqrt(sum(v * v for v in raw))
+            self.assertGreater(abs(length - 1), 1e-3)
+            for r, u in zip(raw, unit):
+                self.assertAlmostEqual(r / length, u, delta=1e-6)
+
+        run("embed", MODEL, "--image", *images, "--patches", "--out", self.path("p.npy"), "--batch", "2")
+        shape, states = read_npy(self.path("p.npy"))
+        self.assertEqual(shape, (3, TOKENS, WIDTH))
+        self.assertEqual(states[0], states[2])
+        self.assertNotEqual(states[0], states[1])
+        run("embed", MODEL, "--image", *images[:1], "--patches", "--out", self.path("p.jsonl"))
+        patches = json.loads((self.dir / "p.jsonl").read_text())["patches"]
+        self.assertEqual([as_float32(v) for row in patches for v in row], list(states[0]))
+
+    def test_embed_nothing(self):
+        run("embed", MODEL, "--texts", "-", "--out", self.path("n.npy"))
+        self.assertEqual(read_npy(self.path("n.npy"))[0], (0, EMBEDDING))
+
+    def test_embed_writes_whole_files_only(self):
+        out = self.dir / "whole.npy"
+        out.write_bytes(b"before")
+        self.fails("embed", MODEL, "--image", str(self.apple), self.path("missing.png"), "--batch", "1", "--out", str(out),
+                   says=["missing.png"])
+        self.assertEqual(out.read_bytes(), b"before")
+        self.assertEqual(list(self.dir.glob("whole*")), [out])
+        self.fails("embed", MODEL, "--text", "a", "--out", self.path("no/folder/x.npy"), says=["no/folder/x.npy"])
+        folder = self.dir / "folder.npy"
+        folder.mkdir(exist_ok=True)
+        self.fails("embed", MODEL, "--text", "a", "--out", str(folder), says=["folder.npy"])
+        self.assertEqual([p.name for p in self.dir.glob("*partial*")], [])
+
+    def test_embed_interrupted(self):
+        out = self.dir / "interrupted.npy"
+        listing = ("\n".join([str(self.apple)] * 20000)).encode()
+        process = subprocess.Popen([CLI, "embed", MODEL, "--images", "-", "--batch", "1", "--out", str(out)],
+                                   stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdin.write(listing)
+        process.stdin.close()
+        for _ in range(500):
+            if list(self.dir.glob("interrupted*")):
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        message = process.stderr.read().decode()
+        process.stderr.close()
+        self.assertEqual(process.wait(timeout=60), 1, message)
+        self.assertIn("interrupted", message)
+        self.assertEqual(list(self.dir.glob("interrupted*")), [])
+
+    # ---- tokenize
+
+    def test_tokenize(self):
+        result = json.loads(run("tokenize", MODEL, "--text", "一二", "", "--json").stdout)
+        self.assertEqual(list(result), ["model", "texts", "input_ids", "tokens", "offsets"])
+        for ids, tokens, offsets in zip(result["input_ids"], result["tokens"], result["offsets"]):
+            self.assertEqual((len(ids), tokens[0], tokens[-1]), (len(tokens), "[CLS]", "[SEP]"))
+            self.assertEqual(offsets[0], [0, 0])
+        self.assertEqual(result["tokens"][1], ["[CLS]", "[SEP]"])
+        self.assertEqual(result["offsets"][0][1:-1], [[0, 1], [1, 2]])
+        text = run("tokenize", MODEL, "--text", "一二").stdout.decode()
+        self.assertIn(" ".join(str(i) for i in result["input_ids"][0]), text)
+
+    def test_texts_are_taken_as_typed(self):
+        texts = ["[MASK]", "[a,b]", "{}", "%%", "", "info", "embed", "a,b", "=", "a=b", "'", '"x"', " "]
+        result = json.loads(run("tokenize", MODEL, "--json", "--text", *texts).stdout)
+        self.assertEqual(result["texts"], texts)
+        result = json.loads(run("tokenize", "--json", "--text", *texts, "--", MODEL).stdout)
+        self.assertEqual(result["texts"], texts)
+        self.assertEqual(json.loads(run("tokenize", MODEL, "--json", "--text=-5").stdout)["texts"], ["-5"])
+
+    # ---- surroundings
+
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([CLI, "tokenize", MODEL, "--text", "a"], stdout=full, stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"standard output", done.stderr)
+
+    def test_the_instruction_set_of_the_environment(self):
+        arguments = ["similarity", MODEL, "--image", str(self.grey), "--text", "一", "--json"]
+        plain = json.loads(run(*arguments).stdout)
+        reference = json.loads(run(*arguments, env={**os.environ, "TUWEN_ISA": "reference"}).stdout)
+        self.assertAlmostEqual(plain["logits_per_image"][0][0], reference["logits_per_image"][0][0], delta=1e-3)
+        self.fails(*arguments, env={**os.environ, "TUWEN_ISA": "abacus"}, says=["TUWEN_ISA", "abacus", "reference"])
+
+    def test_progress_bar(self):
+        listing = ("\n".join([str(self.apple)] * 20000)).encode()
+        (self.dir / "many.txt").write_bytes(listing)
+        command = [CLI, "embed", MODEL, "--images", self.path("many.txt"), "--out", self.path("many.npy")]
+
+        def on_terminal(*more):
+            """What a terminal shows of the first four seconds."""
+            controller, terminal = pty.openpty()
+            process = subprocess.Popen([*command, *more], stderr=terminal, stdout=subprocess.DEVNULL)
+            time.sleep(4)
+            running = process.poll() is None
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+            os.close(terminal)
+            shown = b""
+            try:
+                while chunk := os.read(controller, 65536):
+                    shown += chunk
+            except OSError:
+                pass  # how Linux says that the terminal is closed
+            os.close(controller)
+            self.assertTrue(running, "too quick for a progress bar: enlarge the list")
+            return shown
+
+        self.assertRegex(on_terminal(), rb"\[#*\.*\] \d+/20000 images")
+        self.assertNotIn(b"20000", on_terminal("-q"))
+        done = subprocess.Popen(command, stderr=subprocess.PIPE)
+        time.sleep(3)
+        done.send_signal(signal.SIGINT)
+        self.assertNotIn(b"20000", done.communicate(timeout=60)[1])
+
+
+if __name__ == "__main__":
+    unittest.main()
