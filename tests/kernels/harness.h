@@ -89,6 +89,9 @@ inline double likely_depth(double depth) { return std::min(depth, 8.0 * std::sqr
 
 // Remembers the largest `ratio` = error / bound seen for (operation, table); TUWEN_TEST_ACCURACY=1 prints them all at
 // the end of the run.
-void record_error(const std::string& operation, const KernelTable& table, double ratio);
+void record_error(const std::string& operation, const std::string& table, double ratio);
+inline void record_error(const std::string& operation, const KernelTable& table, double ratio) {
+  record_error(operation, std::string(table.name), ratio);
+}
 
 }  // namespace tw::test
