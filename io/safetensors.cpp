@@ -2,190 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <optional>
-#include <unordered_set>
 #include <utility>
 
 #include "core/checked_math.h"
 #include "core/error.h"
-#include "io/json_text.h"
-#include "io/tensor_reader.h"
+#include "io/safetensors_json.h"
 
 namespace tw {
 namespace {
-
-constexpr size_t kMaxDepth = 8;
-
-struct Entry {
-  std::string name;
-  std::string dtype;
-  std::vector<int64_t> shape;
-  std::vector<int64_t> data_offsets;
-};
-
-// Builds entries from parse events instead of a tree, because a tree keeps only one of two equal keys. Every value must
-// be the type the format asks for; numbers must be written as unsigned integers ("4", not "4.0", "4e0" or "-0").
-class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
- public:
-  explicit HeaderHandler(const std::string& file) : file_(file) {}
-
-  std::vector<Entry> entries;
-  std::map<std::string, std::string> metadata;
-
-  bool null() override { return value("null"); }
-  bool boolean(bool) override { return value("a boolean"); }
-  bool number_integer(number_integer_t) override { return value("a negative number"); }
-  bool number_float(number_float_t, const string_t&) override { return value("a number that is no 64-bit integer"); }
-  bool binary(binary_t&) override { return value("binary"); }
-
-  bool number_unsigned(number_unsigned_t number) override {
-    if (state_ != State::numbers) return value("a number");
-    if (number > static_cast<uint64_t>(INT64_MAX)) return value("a number above 2^63 - 1");
-    std::vector<int64_t>& list = key_ == "shape" ? entries.back().shape : entries.back().data_offsets;
-    if (list.size() == static_cast<size_t>(kMaxRank))
-      fail(ErrorCode::limit_exceeded, "at most " + std::to_string(kMaxRank) + " numbers", "more");
-    list.push_back(static_cast<int64_t>(number));
-    return true;
-  }
-
-  bool string(string_t& text) override {
-    if (state_ == State::metadata) {
-      if (!metadata.emplace(key_, std::move(text)).second) fail_duplicate();
-    } else if (state_ == State::entry && key_ == "dtype") {
-      entries.back().dtype = std::move(text);
-    } else {
-      return value("a string");
-    }
-    return true;
-  }
-
-  bool key(string_t& text) override {
-    if (state_ == State::ignored) return true;
-    key_ = std::move(text);
-    if (state_ == State::top) {
-      field_ = key_;
-      if (static_cast<int64_t>(key_.size()) > kMaxNameBytes)
-        fail(ErrorCode::limit_exceeded, "a name of at most 512 bytes", std::to_string(key_.size()));
-      if (!names_.insert(key_).second) fail_duplicate();
-    } else if (state_ == State::entry) {
-      if (!entry_keys_.insert(key_).second) fail_duplicate();
-    }
-    return true;
-  }
-
-  bool start_object(size_t) override {
-    enter();
-    if (state_ == State::before) {
-      state_ = State::top;
-    } else if (state_ == State::top && key_ == "__metadata__") {
-      state_ = State::metadata;
-    } else if (state_ == State::top) {
-      if (static_cast<int64_t>(entries.size()) == kMaxTensors)
-        fail(ErrorCode::limit_exceeded, "at most " + std::to_string(kMaxTensors) + " tensors", "more");
-      entries.push_back({.name = key_, .dtype = {}, .shape = {}, .data_offsets = {}});
-      entry_keys_.clear();
-      state_ = State::entry;
-    } else if (state_ == State::entry && !is_entry_key()) {
-      ignore();
-    } else if (state_ != State::ignored) {
-      return value("an object");
-    }
-    return true;
-  }
-
-  bool end_object() override {
-    --depth_;
-    if (state_ == State::entry) {
-      for (const char* wanted : {"dtype", "shape", "data_offsets"})
-        if (!entry_keys_.contains(wanted)) fail(ErrorCode::malformed, std::string("key ") + wanted, "none");
-      state_ = State::top;
-    } else if (state_ == State::metadata) {
-      state_ = State::top;
-    } else {
-      leave_ignored();
-    }
-    return true;
-  }
-
-  bool start_array(size_t) override {
-    enter();
-    if (state_ == State::entry && (key_ == "shape" || key_ == "data_offsets")) {
-      state_ = State::numbers;
-    } else if (state_ == State::entry && !is_entry_key()) {
-      ignore();
-    } else if (state_ != State::ignored) {
-      return value("an array");
-    }
-    return true;
-  }
-
-  bool end_array() override {
-    --depth_;
-    if (state_ == State::numbers) {
-      state_ = State::entry;
-    } else {
-      leave_ignored();
-    }
-    return true;
-  }
-
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    throw Error(ErrorCode::malformed,
-                {.file = file_, .field = "header byte " + std::to_string(position), .note = "not valid JSON in UTF-8"});
-  }
-
- private:
-  enum class State { before, top, metadata, entry, numbers, ignored };
-
-  bool is_entry_key() const { return key_ == "dtype" || key_ == "shape" || key_ == "data_offsets"; }
-
-  // A value of a type that has no place here: an error, unless it belongs to an unknown key of an entry.
-  bool value(const std::string& found) {
-    if (state_ == State::ignored || (state_ == State::entry && !is_entry_key())) return true;
-    fail(ErrorCode::malformed,
-         state_ == State::metadata                   ? "a string"
-         : state_ == State::numbers                  ? "an unsigned integer"
-         : state_ == State::entry && key_ == "dtype" ? "a string"
-         : state_ == State::entry                    ? "an array"
-                                                     : "an object",
-         found);
-  }
-
-  void enter() {
-    if (++depth_ > kMaxDepth)
-      fail(ErrorCode::limit_exceeded, "JSON nested at most " + std::to_string(kMaxDepth) + " deep", "more");
-  }
-
-  void ignore() {
-    state_ = State::ignored;
-    ignored_from_ = depth_;
-  }
-
-  void leave_ignored() {
-    if (state_ == State::ignored && depth_ < ignored_from_) state_ = State::entry;
-  }
-
-  [[noreturn]] void fail_duplicate() { fail(ErrorCode::malformed, "each key once", "it twice"); }
-
-  [[noreturn]] void fail(ErrorCode code, const std::string& expected, const std::string& found) {
-    std::string field = "header";
-    if (state_ != State::before && !field_.empty()) field = tensor_field(field_);
-    if (state_ == State::metadata) field = "__metadata__";
-    if (state_ == State::entry || state_ == State::numbers || state_ == State::metadata)
-      field += ": " + printable(key_);
-    throw Error(code, {.file = file_, .field = field, .expected = expected, .found = found});
-  }
-
-  const std::string& file_;
-  State state_ = State::before;
-  std::string key_;    // the last key seen
-  std::string field_;  // the last key of the top level
-  std::unordered_set<std::string> names_;
-  std::unordered_set<std::string> entry_keys_;
-  size_t depth_ = 0;
-  size_t ignored_from_ = 0;
-};
 
 std::optional<DType> dtype_of(std::string_view text) {
   constexpr std::array<std::pair<std::string_view, DType>, 10> kTypes = {{{"F32", DType::f32},
@@ -210,7 +35,7 @@ struct Checked {
 };
 
 // Types, shape and byte count of one entry.
-Checked check_entry(Entry entry, int64_t data_begin, int64_t data_bytes, const std::string& file) {
+Checked check_entry(SafetensorsEntry entry, int64_t data_begin, int64_t data_bytes, const std::string& file) {
   const auto fail = [&](ErrorCode code, const char* key, const std::string& expected, const std::string& found) {
     throw Error(code,
                 {.file = file, .field = tensor_field(entry.name) + ": " + key, .expected = expected, .found = found});
@@ -242,19 +67,17 @@ Checked check_entry(Entry entry, int64_t data_begin, int64_t data_bytes, const s
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, int64_t data_begin, int64_t data_bytes,
                                            const std::string& file) {
-  require_json_object_text(json, file, "header");
-  HeaderHandler handler(file);
-  nlohmann::json::sax_parse(json.begin(), json.end(), &handler);
-
+  SafetensorsJson listed = parse_safetensors_json(json, file);
   std::vector<Checked> checked;
-  checked.reserve(handler.entries.size());
-  for (Entry& entry : handler.entries) checked.push_back(check_entry(std::move(entry), data_begin, data_bytes, file));
+  checked.reserve(listed.entries.size());
+  for (SafetensorsEntry& entry : listed.entries)
+    checked.push_back(check_entry(std::move(entry), data_begin, data_bytes, file));
   std::stable_sort(checked.begin(), checked.end(), [](const Checked& a, const Checked& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
 
   SafetensorsHeader header;
-  header.metadata = std::move(handler.metadata);
+  header.metadata = std::move(listed.metadata);
   header.tensors.reserve(checked.size());
   int64_t covered = 0;
   for (Checked& entry : checked) {

@@ -1,8 +1,6 @@
 #include "io/torch_checkpoint.h"
 
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +11,7 @@
 #include "tests/io/safetensors_bytes.h"
 #include "tests/io/zip_bytes.h"
 #include "tests/support/expect_error.h"
+#include "tests/support/memory_file.h"
 #include "tests/support/random.h"
 #include "tests/support/temp_dir.h"
 
@@ -62,23 +61,6 @@ std::string archive(const std::string& pickle, size_t bytes = 64) {
 std::string state_dict(const std::string& value) {
   return pickle::proto() + pickle::dict(pickle::text("w") + value) + pickle::stop();
 }
-
-// A file in memory that can be rewritten and opened again thousands of times.
-class MemoryFile {
- public:
-  MemoryFile() : descriptor_(::memfd_create("test", MFD_CLOEXEC)) { REQUIRE(descriptor_ >= 0); }
-  ~MemoryFile() { ::close(descriptor_); }
-  MemoryFile(const MemoryFile&) = delete;
-  std::filesystem::path path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
-  void write(std::string_view bytes) {
-    REQUIRE(::ftruncate(descriptor_, static_cast<off_t>(bytes.size())) == 0);
-    REQUIRE(::pwrite(descriptor_, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
-  }
-  void write_byte(size_t at, char value) { REQUIRE(::pwrite(descriptor_, &value, 1, static_cast<off_t>(at)) == 1); }
-
- private:
-  int descriptor_;
-};
 
 std::vector<StoredTensor> read(const std::string& bytes) {
   const TempDir dir;
