@@ -6,7 +6,7 @@ target_link_libraries(tuwen_bench PRIVATE tuwen_kernels tuwen::tuwen tuwen_optio
                                           nlohmann_json::nlohmann_json Eigen3::Eigen)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/bench/peak_avx2.cpp PROPERTIES COMPILE_OPTIONS "${TUWEN_AVX2_FLAGS}")
 set_source_files_properties(${PROJECT_SOURCE_DIR}/bench/peak_avx512.cpp PROPERTIES
-  COMPILE_OPTIONS "${TUWEN_AVX512_FLAGS};-mavx512vnni;-mavx512bf16")
+  COMPILE_OPTIONS "${TUWEN_AVX512_DOT_FLAGS}")
 execute_process(COMMAND git -C ${PROJECT_SOURCE_DIR} describe --always --dirty OUTPUT_VARIABLE TUWEN_COMMIT
                 OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/bench/environment.cpp PROPERTIES

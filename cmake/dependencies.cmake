@@ -17,7 +17,9 @@ endif()
 if(TUWEN_BUILD_CLI OR TUWEN_BUILD_BENCH)
   find_package(CLI11 REQUIRED)                       # libcli11-dev
 endif()
+if(TUWEN_BUILD_TESTS OR TUWEN_BUILD_BENCH)
+  find_package(Eigen3 3.4 REQUIRED)                  # libeigen3-dev
+endif()
 if(TUWEN_BUILD_TESTS)
   find_package(Catch2 2 REQUIRED)                    # catch2
-  find_package(Eigen3 3.4 REQUIRED)                  # libeigen3-dev
 endif()

@@ -60,8 +60,8 @@ Calibration Calibration::run(const ChineseClip& model, int threads) {
   Calibration calibration;
   const ProductObserver observer{[](void* self, const Linear& w, Tensor x) {
                                    const auto found = static_cast<Calibration*>(self)->largest_.find(&w);
-        if (found == static_cast<Calibration*>(self)->largest_.end()) return;  // stays f32
-        std::vector<float>& largest = found->second;
+                                   if (found == static_cast<Calibration*>(self)->largest_.end()) return;  // stays f32
+                                   std::vector<float>& largest = found->second;
                                    for (int64_t r = 0; r < x.rows; ++r)
                                      for (int64_t c = 0; c < x.columns; ++c)
                                        largest[static_cast<size_t>(c)] =

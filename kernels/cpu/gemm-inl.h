@@ -162,7 +162,8 @@ TUWEN_INLINE void for_each_tile(int64_t rows, int64_t columns, const char* weigh
                                 const char* next, TileBody body) {
   if (rows == 0) return;
   const int64_t tiles = (rows + kTileRows - 1) / kTileRows, groups = strip_bytes / kLineBytes;
-  for (int64_t column = 0; column < columns;) {
+  int64_t column = 0;
+  while (column < columns) {
     const int64_t strips = (columns - column + kStrip - 1) / kStrip;
     const auto all_rows = [&](auto ns) {
       constexpr int kStrips = decltype(ns)::value;
