@@ -184,7 +184,6 @@ std::vector<uint8_t> read_runs(const ImageSource& source, const BmpHeader& h) {
   };
   const auto skip = [&](size_t count) { out.resize(std::min(total, out.size() + count)); };
   const auto copy = [&](size_t count, auto value) {
-    count = std::min(count, total - out.size());
     for (size_t i = 0; i < count; ++i) out.push_back(value(i));
   };
   while (out.size() < total) {

@@ -118,6 +118,10 @@ def golden_files(rng) -> dict:
                 cases.picture(rng, 17, 23, mode), "WEBP", lossless=lossless, quality=60, exact=True)
     files["webp-animated.webp"] = cases.saved(
         cases.picture(rng, 17, 23, "RGBA"), "WEBP", save_all=True, append_images=[cases.picture(rng, 17, 23, "RGBA")], quality=50)
+    # Single pixels are padded to even positions of the file, not of the data.
+    palette = palette_of(256, 4)
+    runs = cases.encode_runs(rng, indices(2), False, 55 + len(palette))
+    files["bmp-rle8-odd-offset.bmp"] = cases.write_bmp(11, 7, 8, runs, 40, 1, palette, gap=1)
     return files
 
 

@@ -6,7 +6,6 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -261,8 +260,8 @@ TEST_CASE("image processor: a crop larger than the image has zeros around it", "
       options.do_resize = options.do_rescale = options.do_normalize = false;
       options.crop_size = {crop, 2};
       options.data_format = ChannelLayout::channels_last;
-      std::vector<uint8_t> column(static_cast<size_t>(size));
-      for (size_t i = 0; i < column.size(); ++i) column[i] = static_cast<uint8_t>(i + 1);
+      std::vector<uint8_t> column;
+      for (int32_t i = 1; i <= size; ++i) column.push_back(static_cast<uint8_t>(i));
       ImageScratch scratch;
       const PixelValues values = ImageProcessor(options).process(
           array_of(std::as_bytes(std::span(column)), DType::u8, ChannelLayout::channels_last, size, 1, 1), functions(),
@@ -381,6 +380,31 @@ TEST_CASE("image processor: floating-point pixels that cannot become bytes", "[i
     CAPTURE(bad);
     pixels[7] = bad;
     test::expect_error(ErrorCode::invalid_argument, process, "pixels", "[0, 1]");
+  }
+}
+
+// np.allclose(image, image.astype(int)): within 1e-8 + 1e-5 of the integer part.
+TEST_CASE("image processor: floating-point pixels that are nearly whole", "[image]") {
+  const ImageProcessor processor(published());
+  ImageScratch scratch;
+  std::vector<double> pixels(48, 200.0);
+  const auto process = [&] {
+    return processor.process(
+        array_of(std::as_bytes(std::span(pixels)), DType::f64, ChannelLayout::channels_last, 4, 4, 3), functions(),
+        scratch);
+  };
+  pixels[7] = 100.0;
+  const std::vector<std::byte> expected = process().data;
+  for (const double near : {100.0009, 100.00000001}) {
+    pixels[7] = near;
+    CHECK(process().data == expected);
+  }
+  pixels[7] = 9e-9;
+  process();
+  for (const double off : {100.0011, 1.1e-8, 99.9999, -9e-9, 255.002}) {
+    CAPTURE(off);
+    pixels[7] = off;
+    test::expect_error(ErrorCode::invalid_argument, process, "pixels");
   }
 }
 
