@@ -17,27 +17,28 @@ struct Request {
 
 Request read_request(const tuwen_load_options* given) {
   const tuwen_load_options o = read_options(given, "options");
-  checked_choice(o.precision, TUWEN_F32, "options.precision");
+  checked_choice(o.precision, TUWEN_INT8, "options.precision");
   checked_choice(o.towers, TUWEN_IMAGE_TOWER, "options.towers");
   checked_choice(o.allow_unexpected, 1, "options.allow_unexpected");
   checked_choice(o.without_processor, 1, "options.without_processor");
   const int threads = checked_choice(o.threads, kMaxReaders, "options.threads");
   if (o.memory_budget < 0) throw_argument("options.memory_budget", "0 or more bytes", std::to_string(o.memory_budget));
   return {.towers = static_cast<Towers>(o.towers),
-          .load = {.threads = threads == 0 ? std::min(query_cpu().cores, kMaxReaders) : threads,
+          .load = {.precision = static_cast<Precision>(o.precision),
+                   .threads = threads == 0 ? std::min(query_cpu().cores, kMaxReaders) : threads,
                    .memory_budget = o.memory_budget,
                    .allow_unexpected = o.allow_unexpected == 1},
           .with_processor = o.without_processor == 0};
 }
 static_assert(static_cast<int>(Towers::text) == TUWEN_TEXT_TOWER);
 static_assert(static_cast<int>(Towers::image) == TUWEN_IMAGE_TOWER);
+static_assert(static_cast<int>(Precision::int8) == TUWEN_INT8);
 
 // The buffers that transformers before 4.31 saved, and that are no parameters.
 bool is_parameter(const TensorInfo& tensor) { return !tensor.name.ends_with(".position_ids"); }
 
 tuwen_model_info describe(const Checkpoint& checkpoint, const ChineseClipConfig& config, Towers towers) {
   tuwen_model_info info = {};
-  info.precision = TUWEN_F32;
   info.towers = static_cast<tuwen_towers>(towers);
   std::optional<DType> type;
   bool mixed = false;
@@ -97,6 +98,7 @@ std::shared_ptr<const LoadedModel> load(const std::string& directory, const Requ
   const Checkpoint checkpoint = Checkpoint::open(directory);
   loaded->clip = ChineseClip::load(checkpoint, config, request.load, request.towers);
   loaded->info = describe(checkpoint, config, request.towers);
+  loaded->info.precision = static_cast<tuwen_precision>(loaded->clip->precision());
   loaded->info.weight_bytes = loaded->clip->weight_bytes();
   loaded->info.logit_scale = loaded->clip->logit_scale();
   return loaded;
@@ -106,6 +108,7 @@ tuwen_model_info inspect(const std::string& directory, const Request& request) {
   const ChineseClipConfig config = read_config(directory);
   const Checkpoint checkpoint = Checkpoint::open(directory);
   tuwen_model_info info = describe(checkpoint, config, request.towers);
+  info.precision = static_cast<tuwen_precision>(request.load.precision);
   info.weight_bytes = ChineseClip::measure(checkpoint, config, request.load, request.towers);
   return info;
 }

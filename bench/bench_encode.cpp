@@ -113,14 +113,17 @@ Record measure_one(const Options& o, const tuwen::Model& model, const Work& work
     throw std::runtime_error("cosine to another kernel table: " + std::to_string(similarity));
 
   // The peak is taken before and after, and the higher counts: shared machines change their clock.
-  const double before = f32_peak_of(running.isa, running.threads);
+  const auto peak_now = [&] {
+    return (o.precision == "int8" ? int8_peak_of : f32_peak_of)(running.isa, running.threads);
+  };
+  const double before = peak_now();
   const Statistics s = measure(o.common.repetition, [&] { work.encode(session, 0, out, width); });
-  const double peak = std::max(before, f32_peak_of(running.isa, running.threads));
+  const double peak = std::max(before, peak_now());
   const double batch = static_cast<double>(work.batch), seconds = s.median / 1e3;
   const double flops = (work.image ? image_flops(info) : text_flops(info, work.tokens)) * batch;
   Record record = {{"bench", "encode"},          {"tower", work.image ? "image" : "text"},
                    {"batch", work.batch},        {"tokens", work.image ? info.image_tokens : work.tokens},
-                   {"threads", running.threads}, {"precision", "f32"},
+                   {"threads", running.threads}, {"precision", o.precision},
                    {"isa", running.isa}};
   add_times(record, s);
   record["items_per_s"] = batch / seconds;
@@ -138,8 +141,9 @@ Record measure_one(const Options& o, const tuwen::Model& model, const Work& work
 
 void run(const Options& o) {
   Report report = o.common.report();
-  if (o.precision != "f32") throw std::runtime_error("--precision: expected f32, found '" + o.precision + "'");
-  const tuwen::Model model = tuwen::Model::load(o.model);
+  auto load = tuwen::make<tuwen_load_options>();
+  load.precision = o.precision == "int8" ? TUWEN_INT8 : TUWEN_F32;
+  const tuwen::Model model = tuwen::Model::load(o.model, &load);
   for (const std::string& tower : split(o.tower)) {
     const bool image = tower == "image";
     if (!image && tower != "text") throw std::runtime_error("--tower: expected image or text, found '" + tower + "'");
@@ -172,7 +176,9 @@ void add_encode(CLI::App& app) {
   command->add_option("--batch", o->batch, "list or range: 1,8 or 1-64*2")->capture_default_str();
   command->add_option("--tokens", o->tokens, "of each text, list or range")->capture_default_str();
   command->add_option("--threads", o->threads, "list or range")->capture_default_str();
-  command->add_option("--precision", o->precision, "f32")->capture_default_str();
+  command->add_option("--precision", o->precision, "f32 or int8")
+      ->check(CLI::IsMember({"f32", "int8"}))
+      ->capture_default_str();
   command->add_option("--isa", o->isa, "list of reference, avx2, avx512; default: the fastest");
   command->callback([=] { run(*o); });
 }

@@ -120,4 +120,8 @@ double f32_peak_of(const char* isa, int threads) {
   return 0;
 }
 
+double int8_peak_of(const char* isa, int threads) {
+  return std::strcmp(isa, "avx512vnni") == 0 ? peak_rate(Arithmetic::int8, threads) : f32_peak_of(isa, threads);
+}
+
 }  // namespace tw::bench

@@ -27,5 +27,7 @@ double read_bandwidth(int64_t bytes, int threads);
 
 // peak_rate() of what a kernel table computes f32 with. 0 for `reference`.
 double f32_peak_of(const char* isa, int threads);
+// The same for eight-bit products; tables without dot-product instructions are held against their f32 peak.
+double int8_peak_of(const char* isa, int threads);
 
 }  // namespace tw::bench

@@ -253,7 +253,10 @@ TUWEN_API tuwen_status tuwen_preprocess(const tuwen_processor* processor, const 
 typedef struct tuwen_model tuwen_model;
 
 typedef int32_t tuwen_precision;
-enum { TUWEN_F32 = 0 };
+enum {
+  TUWEN_F32 = 0,
+  TUWEN_INT8 = 1 /* products of the towers' layers in eight bits, scaled by a calibration run while loading */
+};
 
 typedef int32_t tuwen_towers;
 enum { TUWEN_BOTH_TOWERS = 0, TUWEN_TEXT_TOWER = 1, TUWEN_IMAGE_TOWER = 2 };
@@ -270,8 +273,9 @@ typedef struct tuwen_load_options {
 } tuwen_load_options;
 
 /* Loads a model directory: config.json, model.safetensors or pytorch_model.bin (single or sharded), the tokenizer's and
- * the image processor's files. Peak memory is that of the packed weights and less than 200 MB. Every missing, extra or
- * misshapen tensor is listed in one error. Nothing in the files is executed. */
+ * the image processor's files. Peak memory is that of the packed f32 weights and less than 200 MB; an eight-bit model
+ * is made from the f32 one, which is then given back. Every missing, extra or misshapen tensor is listed in one error.
+ * Nothing in the files is executed. */
 TUWEN_API tuwen_status tuwen_model_load(const char* directory, const tuwen_load_options* options, tuwen_model** model);
 TUWEN_API void tuwen_model_free(tuwen_model* model);
 
@@ -284,7 +288,7 @@ typedef struct tuwen_model_info {
   char weights_file[256]; /* a file that holds weights; the first one of several */
   char weights_type[16];  /* as stored: "f32", "f16", "bf16", or "mixed" */
   int64_t parameters;     /* both towers, projections and logit_scale */
-  int64_t weight_bytes;   /* packed, in memory */
+  int64_t weight_bytes;   /* packed, in memory; from tuwen_model_inspect() what loading takes, in f32 */
   int64_t embedding_size; /* J: length of every embedding */
   float logit_scale;      /* the factor of logits, the stored parameter's exponential; 0 from tuwen_model_inspect() */
   tuwen_towers towers;

@@ -9,11 +9,14 @@
 
 namespace tw {
 
-const KernelTable& avx512_table() {
-  static constexpr KernelTable kTable = {
-      .name = "avx512",
+namespace {
+
+// The tables differ in how they multiply bytes.
+constexpr KernelTable table_of(const char* name, void (*linear_int8)(const LinearInt8Args&)) {
+  return {
+      .name = name,
       .linear = linear_kernel<F32x16, 4>,
-      .linear_int8 = linear_int8_kernel<MaddProduct512, 4>,
+      .linear_int8 = linear_int8,
       .quantize = quantize_kernel<F32x16>,
       .attention = attention_kernel<F32x16, 4>,
       .layer_norm = layer_norm_kernel<F32x16>,
@@ -29,6 +32,17 @@ const KernelTable& avx512_table() {
       .bf16_to_f32 = bf16_to_f32_kernel<F32x16>,
       .f32_to_bf16 = f32_to_bf16_kernel<F32x16>,
   };
+}
+
+}  // namespace
+
+const KernelTable& avx512_table() {
+  static constexpr KernelTable kTable = table_of("avx512", linear_int8_kernel<MaddProduct512, 4>);
+  return kTable;
+}
+
+const KernelTable& avx512vnni_table() {
+  static constexpr KernelTable kTable = table_of("avx512vnni", linear_int8_kernel<VnniProduct512, 4>);
   return kTable;
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <catch2/catch.hpp>
-#include <string>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "core/error.h"
