@@ -383,6 +383,19 @@ TEST_CASE("image processor: floating-point pixels that cannot become bytes", "[i
   }
 }
 
+TEST_CASE("image processor: values of [0, 1] become bytes by truncation", "[image]") {
+  ImageProcessorOptions options = published();
+  options.do_rescale = options.do_normalize = false;
+  ImageScratch scratch;
+  const std::vector<float> pixels(48, 0.999f);  // 254.745
+  const PixelValues values = ImageProcessor(options).process(
+      array_of(std::as_bytes(std::span(pixels)), DType::f32, ChannelLayout::channels_last, 4, 4, 3), functions(),
+      scratch);
+  const std::vector<float> out = values_of<float>(values);
+  CHECK(out.size() == 3 * 224 * 224);
+  CHECK(out == std::vector<float>(out.size(), static_cast<float>(254.0 / 255.0)));
+}
+
 // np.allclose(image, image.astype(int)): within 1e-8 + 1e-5 of the integer part.
 TEST_CASE("image processor: floating-point pixels that are nearly whole", "[image]") {
   const ImageProcessor processor(published());
