@@ -14,112 +14,261 @@ class Mutation:
     needs: str = ""  # a CPU flag without which the changed code does not run
 
 
-GEMM, ATTENTION, ROWS = "kernels/cpu/gemm-inl.h", "kernels/cpu/attention-inl.h", "kernels/cpu/rows-inl.h"
-MATH, INPUTS, RESIZE = "kernels/cpu/math-inl.h", "kernels/cpu/inputs-inl.h", "kernels/cpu/resize-inl.h"
-AVX2, AVX512 = "kernels/cpu/simd_avx2.h", "kernels/cpu/simd_avx512.h"
+GEMM = "kernels/cpu/gemm-inl.h"
+ATTENTION = "kernels/cpu/attention-inl.h"
+ROWS = "kernels/cpu/rows-inl.h"
+MATH = "kernels/cpu/math-inl.h"
+INPUTS = "kernels/cpu/inputs-inl.h"
+RESIZE = "kernels/cpu/resize-inl.h"
+AVX512 = "kernels/cpu/simd_avx512.h"
+OPS = "kernels/ops.cpp"
+PACK = "kernels/pack.cpp"
+RESIZE_TAPS = "kernels/resize.cpp"
+VIT = "models/vit.cpp"
+BERT = "models/bert.cpp"
+WEIGHTS = "models/weights.cpp"
+JOINT = "models/chinese_clip.cpp"
+SESSION = "models/session.cpp"
 
 KERNELS = [
     # Matrix products.
-    Mutation("gemm-drop-k-step", GEMM, "the last step of k", "for (int64_t step = 0; step < k; ++step) {",
-             "for (int64_t step = 0; step + 1 < k; ++step) {"),
-    Mutation("gemm-skip-last-row", GEMM, "the last row of a product", "for_each_row_tile(p.rows, [&](auto mr,",
-             "for_each_row_tile(p.rows - 1, [&](auto mr,"),
-    Mutation("gemm-stale-bias", GEMM, "every tile gets the first tile's bias", "V::load(p.bias + column + c, lanes)",
-             "V::load(p.bias + c, lanes)"),
-    Mutation("gemm-last-column", GEMM, "the last column of a partial vector", "body(j, j * V::kLanes, First{static_cast<int>(left)});",
-             "body(j, j * V::kLanes, First{static_cast<int>(left) - 1});"),
-    Mutation("gemm-wrong-strip", GEMM, "later tiles use the first strips of weights", "p.weights + column * p.k, kStrip",
-             "p.weights, kStrip"),
-    Mutation("gemm-residual-lost", GEMM, "the output is replaced, not added to",
-             "p.add_to_output ? acc.at[i][j] + V::load(out + c, lanes) : acc.at[i][j]",
-             "p.add_to_output ? acc.at[i][j] : acc.at[i][j]"),
-    Mutation("gemm-activation-row", GEMM, "the first row of a tile is not activated",
-             "for (int i = 0; i < MR; ++i) activate_row<V>", "for (int i = 1; i < MR; ++i) activate_row<V>"),
-    Mutation("gemm-swap-lanes", "kernels/pack.cpp", "the first two columns of every strip change places",
-             "strip[k * kStrip + lane] = row[k];", "strip[k * kStrip + (lane < 2 && in_strip > 1 && lane0 == 0 ? 1 - lane : lane)] = row[k];"),
-    Mutation("gemm-pack-last-k", "kernels/pack.cpp", "the last k of a block is packed as its neighbour",
-             "strip[k * kStrip + lane] = row[k];", "strip[k * kStrip + lane] = row[k == k_ - 1 && k > 0 ? k - 1 : k];"),
-    Mutation("gemm-ops-stale-bias", "kernels/ops.cpp", "every panel gets the first panel's bias", ": w.bias + n0,",
-             ": w.bias,"),
-    Mutation("gemm-ops-row-block", "kernels/ops.cpp", "rows at the seam of two blocks", "m1 = x.rows * (block + 1) / blocks;",
-             "m1 = x.rows * (block + 1) / blocks - (block + 1 < blocks);"),
-    Mutation("gemm-reference-k", "kernels/reference/linear.cpp", "the last k of the reference's product",
-             "sum += static_cast<double>(p.x[m * p.x_stride + k]) * static_cast<double>(strip[k * kStrip + n % kStrip]);",
-             "sum += k + 1 == p.k ? 0.0 : static_cast<double>(p.x[m * p.x_stride + k]) * static_cast<double>(strip[k * kStrip + n % kStrip]);"),
-    Mutation("similarity-scale", GEMM, "the scale of the logits", "= p.scale * sum(total);", "= sum(total);"),
+    Mutation(
+        "gemm-drop-k-step", GEMM, "the last step of k",
+        "for (int64_t step = 0; step < groups; ++step) {",
+        "for (int64_t step = 0; step + 1 < groups; ++step) {"),
+    Mutation(
+        "gemm-skip-last-row", GEMM, "the last row of a product",
+        "for_each_row_tile(rows, tiles, [&](auto mr,",
+        "for_each_row_tile(rows - 1, tiles, [&](auto mr,"),
+    Mutation(
+        "gemm-stale-bias", GEMM, "every tile gets the first tile's bias",
+        "V::load(d.bias + column + c, lanes)",
+        "V::load(d.bias + c, lanes)"),
+    Mutation(
+        "gemm-last-column", GEMM, "the last column of a partial vector",
+        "body(j, j * V::kLanes, First{static_cast<int>(left)});",
+        "body(j, j * V::kLanes, First{static_cast<int>(left) - 1});"),
+    Mutation(
+        "gemm-wrong-strip", GEMM, "later tiles use the first strips of weights",
+        "reinterpret_cast<const char*>(p.weights + column * p.k), kLineBytes * p.k",
+        "reinterpret_cast<const char*>(p.weights), kLineBytes * p.k"),
+    Mutation(
+        "gemm-residual-lost", GEMM, "the output is replaced, not added to",
+        "d.add_to_output ? acc.at[i][j] + V::load(out + c, lanes) : acc.at[i][j]",
+        "d.add_to_output ? acc.at[i][j] : acc.at[i][j]"),
+    Mutation(
+        "gemm-activation-row", GEMM, "the first row of a tile is not activated",
+        "for (int i = 0; i < MR; ++i) activate_row<V>",
+        "for (int i = 1; i < MR; ++i) activate_row<V>"),
+    Mutation(
+        "gemm-swap-lanes", PACK, "the first two columns of every strip change places",
+        "strip[k * kStrip + lane] = row[k];",
+        "strip[k * kStrip + (lane < 2 && in_strip > 1 && lane0 == 0 ? 1 - lane : lane)] = row[k];"),
+    Mutation(
+        "gemm-pack-last-k", PACK, "the last k of a block is packed as its neighbour",
+        "strip[k * kStrip + lane] = row[k];",
+        "strip[k * kStrip + lane] = row[k == k_ - 1 && k > 0 ? k - 1 : k];"),
+    Mutation(
+        "gemm-ops-stale-bias", OPS, "every panel gets the first panel's bias",
+        ".bias = w.bias == nullptr ? nullptr : w.bias + n0,\n"
+        "                        .y = y.f32_row(m0) + n0,\n"
+        "                        .y_stride = y.stride,\n"
+        "                        .rows = m1 - m0,\n"
+        "                        .columns = columns,\n"
+        "                        .k = w.k,",
+        ".bias = w.bias,\n"
+        "                        .y = y.f32_row(m0) + n0,\n"
+        "                        .y_stride = y.stride,\n"
+        "                        .rows = m1 - m0,\n"
+        "                        .columns = columns,\n"
+        "                        .k = w.k,"),
+    Mutation(
+        "gemm-ops-row-block", OPS, "rows at the seam of two blocks",
+        "rows * (block + 1) / pieces.blocks,\n"
+        "         next",
+        "rows * (block + 1) / pieces.blocks - (block + 1 < pieces.blocks),\n"
+        "         next"),
+    Mutation(
+        "gemm-reference-k", "kernels/reference/linear.cpp", "the last k of the reference's product",
+        "sum += static_cast<double>(p.x[m * p.x_stride + k]) * static_cast<double>(strip[k * kStrip + n % kStrip]);",
+        "sum += k + 1 == p.k ? 0.0 : static_cast<double>(p.x[m * p.x_stride + k]) * static_cast<double>(strip[k * kStrip + n % kStrip]);"),
+    Mutation(
+        "similarity-scale", GEMM, "the scale of the logits",
+        "= p.scale * sum(total);",
+        "= sum(total);"),
     # Attention.
-    Mutation("attention-drop-key", ATTENTION, "the last key has no part in the sum of values",
-             "scores, keys_padded, values, p.keys, rows, p.width);", "scores, keys_padded, values, p.keys - 1, rows, p.width);"),
-    Mutation("attention-key-not-counted", ATTENTION, "the last key is missing from the softmax",
-             "exponentials<V>(row, row, p.keys, p.scale, largest);", "exponentials<V>(row, row, p.keys - 1, p.scale, largest);"),
-    Mutation("attention-max-misses-key", ATTENTION, "the maximum does not see the last key",
-             "largest_scaled<V>(row, p.keys, p.scale);", "largest_scaled<V>(row, p.keys - (p.keys > 1), p.scale);"),
-    Mutation("attention-stale-sum", ATTENTION, "rows of a tile are divided by the first row's sum", "V(inverse[i])", "V(inverse[0])"),
-    Mutation("attention-reads-past-keys", ATTENTION, "keys beyond the sequence are read",
-             "p.k_stride, count,", "p.k_stride, kStrip + 0 * count,"),
-    Mutation("attention-last-value-column", ATTENTION, "the last column of a partial strip of V",
-             ": left > 0        ? V::load(row + c, First{static_cast<int>(left)})", ": left > 1        ? V::load(row + c, First{static_cast<int>(left) - 1})"),
-    Mutation("attention-second-tile", ATTENTION, "later tiles of queries repeat the first one's",
-             "p.q + first * p.q_stride, p.q_stride, keys", "p.q, p.q_stride, keys"),
-    Mutation("attention-scale", "kernels/ops.cpp", "scores are divided by the root of the whole width",
-             "1.0f / std::sqrt(static_cast<float>(width))", "1.0f / std::sqrt(static_cast<float>(q.columns))"),
-    Mutation("attention-wrong-head", "kernels/ops.cpp", "every head reads the first head's keys",
-             ".k = k.f32_row(s.first_key) + column,", ".k = k.f32_row(s.first_key),"),
-    Mutation("attention-wrong-item", "kernels/ops.cpp", "every item reads the first item's values",
-             ".v = v.f32_row(s.first_key) + column,", ".v = v.f32_row(0) + column,"),
-    Mutation("attention-swap-lanes-512", AVX512, "lanes of the key transposition", "r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xEE);",
-             "r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xBE);", needs="avx512f"),
+    Mutation(
+        "attention-drop-key", ATTENTION, "the last key has no part in the sum of values",
+        "scores, keys_padded, values, p.keys, rows, p.width);",
+        "scores, keys_padded, values, p.keys - 1, rows, p.width);"),
+    Mutation(
+        "attention-key-not-counted", ATTENTION, "the last key is missing from the softmax",
+        "exponentials<V>(row, row, p.keys, p.scale, largest);",
+        "exponentials<V>(row, row, p.keys - 1, p.scale, largest);"),
+    Mutation(
+        "attention-max-misses-key", ATTENTION, "the maximum does not see the last key",
+        "largest_scaled<V>(row, p.keys, p.scale);",
+        "largest_scaled<V>(row, p.keys - (p.keys > 1), p.scale);"),
+    Mutation(
+        "attention-stale-sum", ATTENTION, "rows of a tile are divided by the first row's sum",
+        "V(inverse[i])",
+        "V(inverse[0])"),
+    Mutation(
+        "attention-reads-past-keys", ATTENTION, "keys beyond the sequence are read",
+        "p.k_stride, count,",
+        "p.k_stride, kStrip + 0 * count,"),
+    Mutation(
+        "attention-last-value-column", ATTENTION, "the last column of a partial strip of V",
+        ": left > 0        ? V::load(row + c, First{static_cast<int>(left)})",
+        ": left > 1        ? V::load(row + c, First{static_cast<int>(left) - 1})"),
+    Mutation(
+        "attention-second-tile", ATTENTION, "later tiles of queries repeat the first one's",
+        "p.q + first * p.q_stride, p.q_stride, keys",
+        "p.q, p.q_stride, keys"),
+    Mutation(
+        "attention-scale", OPS, "scores are divided by the root of the whole width",
+        "1.0f / std::sqrt(static_cast<float>(width))",
+        "1.0f / std::sqrt(static_cast<float>(q.columns))"),
+    Mutation(
+        "attention-wrong-head", OPS, "every head reads the first head's keys",
+        ".k = k.f32_row(s.first_key) + column,",
+        ".k = k.f32_row(s.first_key),"),
+    Mutation(
+        "attention-wrong-item", OPS, "every item reads the first item's values",
+        ".v = v.f32_row(s.first_key) + column,",
+        ".v = v.f32_row(0) + column,"),
+    Mutation(
+        "attention-swap-lanes-512", AVX512, "lanes of the key transposition",
+        "r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xEE);",
+        "r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xBE);",
+        needs="avx512f"),
     # Rows.
-    Mutation("layer-norm-epsilon", ROWS, "epsilon is not the model's", "sum(squares) / count + p.epsilon", "sum(squares) / count + 1e-5f"),
-    Mutation("layer-norm-tail", ROWS, "absent lanes count in the variance",
-             "const V d = select(k, V::load(x + i, k) - mean, V(0.0f));", "const V d = V::load(x + i, k) - mean;"),
-    Mutation("layer-norm-unbiased", ROWS, "the variance is divided by n - 1", "sum(squares) / count + p", "sum(squares) / (count - 1.0f) + p"),
-    Mutation("layer-norm-stale-row", ROWS, "every row is read from the first one's place", "for (int64_t r = 0; r < p.rows; ++r) {\n    const float* x = p.x + r * p.x_stride;\n    float* y = p.y + r * p.y_stride;\n    V total(0.0f), squares(0.0f);",
-             "for (int64_t r = 0; r < p.rows; ++r) {\n    const float* x = p.x + (r - r % 8) * p.x_stride;\n    float* y = p.y + r * p.y_stride;\n    V total(0.0f), squares(0.0f);"),
-    Mutation("softmax-tail", ROWS, "absent lanes count in the sum", "total = total + select(k, e, V(0.0f));", "total = total + e;"),
-    Mutation("l2-epsilon", ROWS, "an epsilon under the root", "const V norm(::sqrtf(sum(squares)));", "const V norm(::sqrtf(sum(squares) + 1e-6f));"),
-    Mutation("sum-swap-lanes-512", AVX512, "one quarter is summed twice", "_mm512_extractf32x8_ps(a.v, 1));\n  const __m128 four = _mm_add_ps",
-             "_mm512_extractf32x8_ps(a.v, 0));\n  const __m128 four = _mm_add_ps", needs="avx512f"),
+    Mutation(
+        "layer-norm-epsilon", ROWS, "epsilon is not the model's",
+        "(variance < 0.0f ? 0.0f : variance) + p.epsilon",
+        "(variance < 0.0f ? 0.0f : variance) + 1e-5f"),
+    Mutation(
+        "layer-norm-tail", ROWS, "absent lanes count in the variance",
+        "const V d = select(k, V::load(x + i, k) - mean, V(0.0f));",
+        "const V d = V::load(x + i, k) - mean;"),
+    Mutation(
+        "layer-norm-unbiased", ROWS, "the variance is divided by n - 1",
+        "sum(squares[0] + squares[1]) * share - shift",
+        "sum(squares[0] + squares[1]) / (static_cast<float>(p.columns) - 1.0f) - shift"),
+    Mutation(
+        "layer-norm-mean-error", ROWS, "what rounding the mean leaves",
+        "const float shift = sum(rest[0] + rest[1]) * share;",
+        "const float shift = 0.0f * sum(rest[0] + rest[1]);"),
+    Mutation(
+        "layer-norm-gamma-row", ROWS, "gamma starts anew in every vector",
+        "V::load(p.gamma + i, k), V::load(p.beta + i, k)",
+        "V::load(p.gamma + i % 16, k), V::load(p.beta + i, k)"),
+    Mutation(
+        "softmax-tail", ROWS, "absent lanes count in the sum",
+        "total = total + select(k, e, V(0.0f));",
+        "total = total + e;"),
+    Mutation(
+        "l2-epsilon", ROWS, "an epsilon under the root",
+        "const V norm(::sqrtf(sum(squares)));",
+        "const V norm(::sqrtf(sum(squares) + 1e-6f));"),
+    Mutation(
+        "sum-swap-lanes-512", AVX512, "one quarter is summed twice",
+        "_mm512_extractf32x8_ps(a.v, 1));\n"
+        "  const __m128 four = _mm_add_ps",
+        "_mm512_extractf32x8_ps(a.v, 0));\n"
+        "  const __m128 four = _mm_add_ps",
+        needs="avx512f"),
     # Activations.
-    Mutation("exp-coefficient", MATH, "a digit of a coefficient of exp", "0.1666652063f", "0.1666552063f"),
-    Mutation("erf-limit", MATH, "erf is 1 too early", "less(V(5.6f), abs(x))", "less(V(4.6f), abs(x))"),
-    Mutation("quick-gelu-constant", MATH, "1.702", "x * V(1.702f)", "x * V(1.7f)"),
-    Mutation("gelu-tanh-constant", MATH, "0.044715 of gelu_new", "V(0.7978845608f * 0.044715f)", "V(0.7978845608f * 0.0447f)"),
-    Mutation("gelu-is-tanh", MATH, "the tanh form for gelu", "return body([](V x) { return gelu(x); });",
-             "return body([](V x) { return x * V(0.5f) * (V(1.0f) + tanh(x * fma(x * x, V(0.7978845608f * 0.044715f), V(0.7978845608f)))); });"),
-    Mutation("selu-constant", MATH, "selu's alpha", "V(1.6732632423543772f)", "V(1.6732f)"),
+    Mutation(
+        "exp-coefficient", MATH, "a digit of a coefficient of exp",
+        "0.1666652063f",
+        "0.1666552063f"),
+    Mutation(
+        "erf-limit", MATH, "erf is 1 too early",
+        "less(V(5.6f), abs(x))",
+        "less(V(4.6f), abs(x))"),
+    Mutation(
+        "gelu-limit", MATH, "gelu is 0 too early",
+        "gate(x, kP, kQ, 6.0f)",
+        "gate(x, kP, kQ, 4.0f)"),
+    Mutation(
+        "quick-gelu-constant", MATH, "1.702",
+        "x * V(1.702f)",
+        "x * V(1.7f)"),
+    Mutation(
+        "gelu-coefficient", MATH, "a digit of a coefficient of gelu_new",
+        "-0.3421333879f",
+        "-0.3421343879f"),
+    Mutation(
+        "gelu-is-tanh", MATH, "the tanh form for gelu",
+        "return body([](V x) { return gelu(x); });",
+        "return body([](V x) { return gelu_tanh(x); });"),
+    Mutation(
+        "selu-constant", MATH, "selu's alpha",
+        "V(1.6732632423543772f)",
+        "V(1.6732f)"),
     # Inputs.
-    Mutation("embed-type-ignored", INPUTS, "token types", "(V::load(word + i, k) + V::load(type + i, k))", "V::load(word + i, k)"),
-    Mutation("embed-position-row", INPUTS, "positions of a block start anew", "p.position + p.position_ids[r] * p.columns",
-             "p.position + p.position_ids[r % 7] * p.columns"),
-    Mutation("positions-first", INPUTS, "every block of rows begins at position 0", "(p.first + r) % p.period", "r % p.period"),
-    Mutation("patches-channels", INPUTS, "green and blue change places", "out[plane + x] = green[line[3 * x + 1]];\n        out[2 * plane + x] = blue[line[3 * x + 2]];",
-             "out[plane + x] = blue[line[3 * x + 2]];\n        out[2 * plane + x] = green[line[3 * x + 1]];"),
-    Mutation("patches-row", INPUTS, "the vertical order of patches", "(c * p.height + gy * p.patch + y) * p.width + gx * p.patch;",
-             "(c * p.height + gy * p.patch + (p.patch - 1 - y)) * p.width + gx * p.patch;"),
-    Mutation("bf16-truncates", AVX512, "rounding to even", "_mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7FFF)), odd)",
-             "_mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x8000)), _mm512_and_si512(odd, _mm512_setzero_si512()))", needs="avx512f"),
-    Mutation("f16-tail", INPUTS, "the last value of an odd count", "for (; i < p.count; ++i) to[i] = f16_to_f32(from[i]);",
-             "for (; i < p.count - 1; ++i) to[i] = f16_to_f32(from[i]);"),
+    Mutation(
+        "embed-type-ignored", INPUTS, "token types",
+        "(V::load(word + i, k) + V::load(type + i, k))",
+        "V::load(word + i, k)"),
+    Mutation(
+        "embed-position-row", INPUTS, "positions of a block start anew",
+        "p.position + p.position_ids[r] * p.columns",
+        "p.position + p.position_ids[r % 7] * p.columns"),
+    Mutation(
+        "positions-first", INPUTS, "every block of rows begins at position 0",
+        "(p.first + r) % p.period",
+        "r % p.period"),
+    Mutation(
+        "patches-channels", INPUTS, "green and blue change places",
+        "out[plane + x] = green[line[3 * x + 1]];\n"
+        "        out[2 * plane + x] = blue[line[3 * x + 2]];",
+        "out[plane + x] = blue[line[3 * x + 2]];\n"
+        "        out[2 * plane + x] = green[line[3 * x + 1]];"),
+    Mutation(
+        "patches-row", INPUTS, "the vertical order of patches",
+        "(c * p.height + gy * p.patch + y) * p.width + gx * p.patch;",
+        "(c * p.height + gy * p.patch + (p.patch - 1 - y)) * p.width + gx * p.patch;"),
+    Mutation(
+        "bf16-truncates", AVX512, "rounding to even",
+        "_mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7FFF)), odd)",
+        "_mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x8000)), _mm512_and_si512(odd, _mm512_setzero_si512()))",
+        needs="avx512f"),
+    Mutation(
+        "f16-tail", INPUTS, "the last value of an odd count",
+        "for (; i < p.count; ++i) to[i] = f16_to_f32(from[i]);",
+        "for (; i < p.count - 1; ++i) to[i] = f16_to_f32(from[i]);"),
     # Resize.
-    Mutation("resize-shift-coefficient", "kernels/resize.cpp", "weights move by one position",
-             "const int32_t position = window.group_first + 4 * g + j - first;", "const int32_t position = window.group_first + 4 * g + j - first + 1;"),
-    Mutation("resize-plain-shift", "kernels/reference/resize.cpp", "the plain pass reads one row off",
-             "sum += taps.weights[window.weights + j] * src[j * args.src_stride + b];",
-             "sum += taps.weights[window.weights + j] * src[(j > 0 ? j - 1 : j) * args.src_stride + b];"),
-    Mutation("resize-rounding", RESIZE, "the half that is added before the shift", "kRoundingHalf = 1 << 21;", "kRoundingHalf = 1 << 20;"),
-    Mutation("resize-quantise", "kernels/resize.cpp", "negative weights round the wrong way", "weight < 0.0 ? scaled - 0.5 : scaled + 0.5",
-             "scaled + 0.5"),
-    Mutation("resize-bicubic-a", "kernels/resize.cpp", "a = -0.75, as other libraries have it", "constexpr double a = -0.5;",
-             "constexpr double a = -0.75;"),
-    Mutation("resize-last-columns", RESIZE, "the overlapping last vector starts one byte late",
-             "b = args.row_bytes - kBytes;", "b = args.row_bytes - kBytes - 1;"),
-    Mutation("resize-order", "kernels/resize.cpp", "the passes always run horizontally first", "const bool down_first = vertical_first(order, source, height, width);",
-             "const bool down_first = vertical_first(order, source, height, width) && false;"),
+    Mutation(
+        "resize-shift-coefficient", RESIZE_TAPS, "weights move by one position",
+        "const int32_t position = window.group_first + 4 * g + j - first;",
+        "const int32_t position = window.group_first + 4 * g + j - first + 1;"),
+    Mutation(
+        "resize-plain-shift", "kernels/reference/resize.cpp", "the plain pass reads one row off",
+        "sum += taps.weights[window.weights + j] * src[j * args.src_stride + b];",
+        "sum += taps.weights[window.weights + j] * src[(j > 0 ? j - 1 : j) * args.src_stride + b];"),
+    Mutation(
+        "resize-rounding", RESIZE, "the half that is added before the shift",
+        "kRoundingHalf = 1 << 21;",
+        "kRoundingHalf = 1 << 20;"),
+    Mutation(
+        "resize-quantise", RESIZE_TAPS, "negative weights round the wrong way",
+        "weight < 0.0 ? scaled - 0.5 : scaled + 0.5",
+        "scaled + 0.5"),
+    Mutation(
+        "resize-bicubic-a", RESIZE_TAPS, "a = -0.75, as other libraries have it",
+        "constexpr double a = -0.5;",
+        "constexpr double a = -0.75;"),
+    Mutation(
+        "resize-last-columns", RESIZE, "the overlapping last vector starts one byte late",
+        "b = args.row_bytes - kBytes;",
+        "b = args.row_bytes - kBytes - 1;"),
+    Mutation(
+        "resize-order", RESIZE_TAPS, "the passes always run horizontally first",
+        "const bool down_first = vertical_first(order, source, height, width);",
+        "const bool down_first = vertical_first(order, source, height, width) && false;"),
 ]
-
-VIT, BERT, WEIGHTS = "models/vit.cpp", "models/bert.cpp", "models/weights.cpp"
-JOINT, SESSION = "models/chinese_clip.cpp", "models/session.cpp"
 
 
 def model(name, file, breaks, old, new):
@@ -127,30 +276,114 @@ def model(name, file, breaks, old, new):
 
 
 MODELS = [
-    model("vit-epsilon", VIT, "the epsilon of one LayerNorm", 'layer + "layer_norm2", d, c.layer_norm_eps', 'layer + "layer_norm2", d, 1e-12'),
-    model("vit-class-position", VIT, "the class token has no position", "first[i] = class_token[i] + first[i];", "first[i] = class_token[i];"),
-    model("vit-keys-are-values", VIT, "keys and values change places", 'attention + "k_proj", attention + "v_proj"}', 'attention + "v_proj", attention + "k_proj"}'),
-    model("vit-residual", VIT, "the residual around the MLP", "linear(ex, wanted, h, b.fc2, Epilogue::add_to_output);", "linear(ex, wanted, h, b.fc2);"),
-    model("vit-norm-reused", VIT, "the first LayerNorm where the second belongs", "layer_norm(ex, yw, wanted, b.norm2);", "layer_norm(ex, yw, wanted, b.norm1);"),
-    model("vit-no-activation", VIT, "the activation of the MLP", "linear(ex, h, yw, b.fc1, activation_);", "linear(ex, h, yw, b.fc1);"),
-    model("vit-no-post-norm", VIT, "the last LayerNorm", "layer_norm(ex, pooled, class_rows, post_norm_);", "layer_norm(ex, pooled, class_rows, pre_norm_);"),
-    model("vit-last-block-queries", VIT, "in the last block other rows ask than the class tokens", "y.every(step), b.qkv.columns(0, d)", "y.row_range(0, wanted.rows), b.qkv.columns(0, d)"),
-    model("bert-epsilon", BERT, "the text tower's epsilon", "w.layer_norm(embedding_norm_, embeddings + \"LayerNorm\", h, c.layer_norm_eps);", "w.layer_norm(embedding_norm_, embeddings + \"LayerNorm\", h, 1e-5);"),
-    model("session-types-ignored", SESSION, "token types", "texts.type_ids.empty() ? s.type_zeros", "true ? s.type_zeros"),
-    model("bert-residual", BERT, "the residual around attention", "linear(ex, wanted, c, b.out, Epilogue::add_to_output);", "linear(ex, wanted, c, b.out);"),
-    model("bert-layer-index", BERT, "every layer gets the first one's query", 'b.qkv, {self + "query",', 'b.qkv, {prefix + "encoder.layer.0.attention.self.query",'),
-    model("bert-activation", BERT, "gelu whatever the configuration says", 'activation_of(config.hidden_act, "text_config.hidden_act")', 'activation_of("gelu", "text_config.hidden_act")'),
-    model("joint-logit-scale", JOINT, "the logarithm is taken for the scale", "std::exp(model->logit_scale_)", "model->logit_scale_"),
-    model("joint-loss-direction", JOINT, "the loss looks along one direction", "logits_per_text.data() + i, n, n)", "logits_per_text.data() + i * n, n, 1)"),
-    model("joint-transpose", JOINT, "logits per image are not transposed", "out[static_cast<size_t>(c * rows + r)]", "out[static_cast<size_t>(r * columns + c)]"),
-    model("session-normalise", SESSION, "normalised although raw was asked for", 'tap(ex, "features", result);\n    if (options.normalize) l2_normalize(ex, result, result);\n    if (options.normalize) tap(ex, "embeds", result);\n  });\n}\n\nvoid Session::check(', 'tap(ex, "features", result);\n    l2_normalize(ex, result, result);\n    if (options.normalize) tap(ex, "embeds", result);\n  });\n}\n\nvoid Session::check('),
-    model("session-slice-offset", SESSION, "the second slice of images is the first again", "static_cast<const char*>(images.pixels) + first * image_bytes", "static_cast<const char*>(images.pixels) + 0 * first * image_bytes"),
-    model("session-text-slice-types", SESSION, "later slices use the first one's token types", "texts.type_ids.data() + begin,", "texts.type_ids.data(),"),
-    model("session-positions", SESSION, "positions go on from text to text", "s.positions[row + t] = static_cast<int32_t>(t);", "s.positions[row + t] = static_cast<int32_t>((row + t) % model_->text()->config().max_position_embeddings);"),
-    model("weights-bias-of-q", WEIGHTS, "keys and values get the queries' bias", "vector(w.bias, first, total, name + \".bias\", n);", "vector(w.bias, first, total, *names.begin() + \".bias\", n);"),
-    model("weights-second-piece", WEIGHTS, "rows of a large matrix repeat", "checkpoint_.read_f32_rows(*tensor, r, part);", "checkpoint_.read_f32_rows(*tensor, 0, part);"),
-    model("ops-share-queries", "kernels/ops.cpp", "a row at the seam of two members' queries", "end = s.queries * (part + 1) / parts;", "end = s.queries * (part + 1) / parts - (part + 1 < parts);"),
-    model("config-legacy", "models/config.cpp", "the legacy section is not looked at", "legacy ? *legacy : current ? *current : none", "current ? *current : none"),
+    model(
+        "vit-epsilon", VIT, "the epsilon of one LayerNorm",
+        'layer + "layer_norm2", d, c.layer_norm_eps',
+        'layer + "layer_norm2", d, 1e-12'),
+    model(
+        "vit-class-position", VIT, "the class token has no position",
+        "first[i] = class_token[i] + first[i];",
+        "first[i] = class_token[i];"),
+    model(
+        "vit-keys-are-values", VIT, "keys and values change places",
+        'attention + "k_proj", attention + "v_proj"}',
+        'attention + "v_proj", attention + "k_proj"}'),
+    model(
+        "vit-residual", VIT, "the residual around the MLP",
+        "linear(ex, wanted, h, b.fc2, Epilogue::add_to_output);",
+        "linear(ex, wanted, h, b.fc2);"),
+    model(
+        "vit-norm-reused", VIT, "the first LayerNorm where the second belongs",
+        "layer_norm(ex, yw, wanted, b.norm2);",
+        "layer_norm(ex, yw, wanted, b.norm1);"),
+    model(
+        "vit-no-activation", VIT, "the activation of the MLP",
+        "linear(ex, h, yw, b.fc1, activation_);",
+        "linear(ex, h, yw, b.fc1);"),
+    model(
+        "vit-no-post-norm", VIT, "the last LayerNorm",
+        "layer_norm(ex, pooled, class_rows, post_norm_);",
+        "layer_norm(ex, pooled, class_rows, pre_norm_);"),
+    model(
+        "vit-last-block-queries", VIT, "in the last block other rows ask than the class tokens",
+        "y.every(step), b.qkv.columns(0, d)",
+        "y.row_range(0, wanted.rows), b.qkv.columns(0, d)"),
+    model(
+        "bert-epsilon", BERT, "the text tower's epsilon",
+        'w.layer_norm(embedding_norm_, embeddings + "LayerNorm", h, c.layer_norm_eps);',
+        'w.layer_norm(embedding_norm_, embeddings + "LayerNorm", h, 1e-5);'),
+    model(
+        "session-types-ignored", SESSION, "token types",
+        "texts.type_ids.empty() ? s.type_zeros",
+        "true ? s.type_zeros"),
+    model(
+        "bert-residual", BERT, "the residual around attention",
+        "linear(ex, wanted, c, b.out, Epilogue::add_to_output);",
+        "linear(ex, wanted, c, b.out);"),
+    model(
+        "bert-layer-index", BERT, "every layer gets the first one's query",
+        'b.qkv, {self + "query",',
+        'b.qkv, {prefix + "encoder.layer.0.attention.self.query",'),
+    model(
+        "bert-activation", BERT, "gelu whatever the configuration says",
+        'activation_of(config.hidden_act, "text_config.hidden_act")',
+        'activation_of("gelu", "text_config.hidden_act")'),
+    model(
+        "joint-logit-scale", JOINT, "the logarithm is taken for the scale",
+        "std::exp(model->logit_scale_)",
+        "model->logit_scale_"),
+    model(
+        "joint-loss-direction", JOINT, "the loss looks along one direction",
+        "logits_per_text.data() + i, n, n)",
+        "logits_per_text.data() + i * n, n, 1)"),
+    model(
+        "joint-transpose", JOINT, "logits per image are not transposed",
+        "out[static_cast<size_t>(c * rows + r)]",
+        "out[static_cast<size_t>(r * columns + c)]"),
+    model(
+        "session-normalise", SESSION, "normalised although raw was asked for",
+        'tap(ex, "features", result);\n'
+        "    if (options.normalize) l2_normalize(ex, result, result);\n"
+        '    if (options.normalize) tap(ex, "embeds", result);\n'
+        "  });\n"
+        "}\n"
+        "\n"
+        "void Session::check(",
+        'tap(ex, "features", result);\n'
+        "    l2_normalize(ex, result, result);\n"
+        '    if (options.normalize) tap(ex, "embeds", result);\n'
+        "  });\n"
+        "}\n"
+        "\n"
+        "void Session::check("),
+    model(
+        "session-slice-offset", SESSION, "the second slice of images is the first again",
+        "static_cast<const char*>(images.pixels) + first * image_bytes",
+        "static_cast<const char*>(images.pixels) + 0 * first * image_bytes"),
+    model(
+        "session-text-slice-types", SESSION, "later slices use the first one's token types",
+        "texts.type_ids.data() + begin,",
+        "texts.type_ids.data(),"),
+    model(
+        "session-positions", SESSION, "positions go on from text to text",
+        "s.positions[row + t] = static_cast<int32_t>(t);",
+        "s.positions[row + t] = static_cast<int32_t>((row + t) % model_->text()->config().max_position_embeddings);"),
+    model(
+        "weights-bias-of-q", WEIGHTS, "keys and values get the queries' bias",
+        'vector(w.bias, first, total, name + ".bias", n);',
+        'vector(w.bias, first, total, *names.begin() + ".bias", n);'),
+    model(
+        "weights-second-piece", WEIGHTS, "rows of a large matrix repeat",
+        "checkpoint_.read_f32_rows(*tensor, r, part);",
+        "checkpoint_.read_f32_rows(*tensor, 0, part);"),
+    model(
+        "ops-share-queries", OPS, "a row at the seam of two members' queries",
+        "end = s.queries * (part + 1) / parts;",
+        "end = s.queries * (part + 1) / parts - (part + 1 < parts);"),
+    model(
+        "config-legacy", "models/config.cpp", "the legacy section is not looked at",
+        "legacy ? *legacy : current ? *current : none",
+        "current ? *current : none"),
 ]
 
 MUTATIONS = KERNELS + MODELS
