@@ -33,8 +33,8 @@ DESTINATION = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data" 
 TEXTS, DETAILS, DECODED = 2700, 90, 120
 
 ADDED = {
-    "700": {"content": "[TOK]", "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True},
-    "701": {"content": "Ωmega", "single_word": False, "lstrip": False, "rstrip": True, "normalized": True, "special": False},
+    "1000": {"content": "[TOK]", "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True},
+    "99": {"content": "Ωmega", "single_word": False, "lstrip": False, "rstrip": True, "normalized": True, "special": False},
     "702": {"content": "你好", "single_word": False, "lstrip": True, "rstrip": False, "normalized": True, "special": False},
     "703": {"content": "word", "single_word": True, "lstrip": False, "rstrip": False, "normalized": False, "special": False},
     "704": {"content": " ab", "single_word": False, "lstrip": False, "rstrip": True, "normalized": False, "special": False},
@@ -52,6 +52,10 @@ def directories():
     yield "cased, stripped, no spacing", config(do_lower_case=False, strip_accents=True, tokenize_chinese_chars=False,
                                                 model_max_length=int(1e30), truncation_side="left", padding_side="left"), None
     yield "added tokens", config(added_tokens_decoder=ADDED, additional_special_tokens=["[TOK]", "[unused1]"], mask_token="<mask>"), None
+    # One token strips white space behind it that another one begins with.
+    overlapping = {"900": {**ADDED["99"], "content": "tok", "normalized": False}, "901": {**ADDED["704"], "content": " ab"},
+                   "902": {**ADDED["702"], "content": "  x", "normalized": False}}
+    yield "overlapping added tokens", config(added_tokens_decoder=overlapping), None
     yield "legacy added tokens", {**legacy, **config(strip_accents=False)}, None
     yield "saved", config(added_tokens_decoder=ADDED), {"normalizer": {"clean_text": False, "lowercase": False},
                                                         "model": {"max_input_chars_per_word": 5}, "decoder": {"cleanup": False}}
@@ -68,7 +72,11 @@ def packed(answer):
 
 
 def details(tokenizer, texts, count, words=()):
+    """Random requests; before them one with each of the words, alone and between others."""
     rng, out = texts.rng, []
+    if words:
+        inputs = [[f] for w in words for f in (w, f"a  {w}   {rng.choice(words)}b")]
+        out.append({"inputs": inputs, "options": {}, **packed(reference(tokenizer, inputs, {}))})
 
     def one(split):
         if split:
@@ -90,6 +98,12 @@ def details(tokenizer, texts, count, words=()):
             case["error"] = True
         out.append(case)
     return out
+
+
+def mark_runs(tokenizer, texts):
+    """Runs of marks, where canonical order shows in ids and offsets."""
+    inputs = [[t] for t in dict.fromkeys(texts._surviving() for _ in range(60)) if len(t) < 10]
+    return {"inputs": inputs, "options": {}, **packed(reference(tokenizer, inputs, {}))}
 
 
 def decoded(tokenizer, texts, count):
@@ -141,7 +155,7 @@ def make(directory):
         plain = list(dict.fromkeys(texts.text(3) for _ in range(TEXTS)))
         goldens = {"versions": {"tokenizers": tokenizers.__version__, "transformers": transformers.__version__},
                    "texts": [[t, ids] for t, ids in zip(plain, tokenizer(plain)["input_ids"])],
-                   "details": details(tokenizer, texts, DETAILS), "decode": decoded(tokenizer, texts, DECODED), "directories": []}
+                   "details": details(tokenizer, texts, DETAILS) + [mark_runs(tokenizer, texts)], "decode": decoded(tokenizer, texts, DECODED), "directories": []}
     for name, files, changes in directories():
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <thread>
 
+#include "core/error.h"
 #include "tests/support/random.h"
 #include "tests/tokenizer/tokenizer_goldens.h"
 #include "tokenizer/utf8.h"
@@ -188,6 +189,9 @@ TEST_CASE("reading stops when enough of a long text is known") {
     std::vector<int32_t> expected(all.begin(), all.begin() + length - 1);
     expected.push_back(tokenizer.sep_id());
     CHECK(tokenizer.encode(text, options).ids == expected);
+    EncodeOptions no_step = options;  // found out although the text is not read to its end
+    no_step.stride = length - 2;
+    if (length > 2) CHECK_THROWS_AS(tokenizer.encode(text, no_step), Error);
   }
 }
 
@@ -224,6 +228,19 @@ TEST_CASE("time grows with the length of a text, whatever it holds") {
     INFO(name << ": " << small << " s, " << large << " s");
     CHECK(large < 24 * small + 0.002);
   }
+}
+
+TEST_CASE("padding to the longest goes by what is kept, not by what overflows") {
+  EncodeOptions options;
+  options.max_length = 2;  // nothing but the special tokens is kept
+  options.truncation = Truncation::longest_first;
+  options.padding = Padding::longest;
+  options.pad_to_multiple_of = 2;
+  options.return_overflow = true;
+  const std::vector<EncodeInput> inputs = {"的一是", "的"};
+  const EncodedBatch batch = small_tokenizer().encode_batch(inputs, options);
+  CHECK(batch.row_begin == std::vector<int64_t>{0, 2, 7, 9, 12});
+  CHECK(batch.row_text == std::vector<int32_t>{0, 0, 1, 1});
 }
 
 TEST_CASE("an empty batch has no rows") {
