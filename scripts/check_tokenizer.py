@@ -361,7 +361,8 @@ def main():
                 write_config(directory, tokens, config)
                 tokenizer, probe = BertTokenizerFast.from_pretrained(directory), Probe(arguments.probe, directory)
                 full = setting == "default"
-                run(vocabulary, setting, "every code point, alone and in context", lambda: check_code_points(found, probe, tokenizer, scale))
+                run(vocabulary, setting, "every code point, alone and in context" if full else "every 16th code point, alone and in context",
+                    lambda: check_code_points(found, probe, tokenizer, scale if full else 16 * scale))
                 run(vocabulary, setting, "lone surrogates", lambda: check_surrogates(found, probe, tokenizer))
                 run(vocabulary, setting, "random texts", lambda: check_texts(found, probe, tokenizer, texts, (100_000 if full else 20_000) // scale))
                 run(vocabulary, setting, "random options and pairs", lambda: check_options(found, probe, tokenizer, texts, (20_000 if full else 4_000) // scale))
