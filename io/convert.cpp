@@ -26,7 +26,9 @@ inline float f16_without_branches(uint16_t h) {
   const uint32_t exponent = h & 0x7C00u;
   const uint32_t normal = shifted + kRebias + (exponent == 0x7C00u ? kRebias : 0u);
   const uint32_t subnormal = std::bit_cast<uint32_t>(static_cast<float>(static_cast<int32_t>(h & 0x3FFu)) * 0x1p-24f);
-  return std::bit_cast<float>(sign | (exponent == 0 ? subnormal : normal));
+  // A mask, not ?:, which GCC 12 turns back into a branch.
+  const uint32_t is_subnormal = 0u - static_cast<uint32_t>(exponent == 0);
+  return std::bit_cast<float>(sign | (subnormal & is_subnormal) | (normal & ~is_subnormal));
 }
 
 }  // namespace
