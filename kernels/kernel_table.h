@@ -78,7 +78,8 @@ struct QuantizeArgs {
 // Scaled dot-product attention of one head and one sequence (Vaswani et al. 2017, arXiv:1706.03762, eq. 1):
 //   out[i, :] = sum_j p[i, j] v[j, :],   p[i, :] = softmax_j(scale q[i, :] . k[j, :])
 // Whole score rows are kept; softmax subtracts the row's maximum; rows of out are divided by the sum at the end.
-// |out - ref| <= (4 d scale max|q||k| + 2 keys + 16) eps max|v|.  out must not overlap the inputs.
+// |out - ref| <= (2 (width + 4) S + keys + 16) eps sum_j p |v|, with S = scale max_j sum |q k_j|.
+// out must not overlap the inputs.
 struct AttentionArgs {
   const float *q, *k, *v;  // q [queries, width], k and v [keys, width]: the head's columns
   int64_t q_stride, k_stride, v_stride;
@@ -111,8 +112,9 @@ struct LayerNormArgs {
 };
 
 // Row-wise operations y[r, :] = f(x[r, :]); y may be x.
-//   softmax:       exp(x - max) / sum
-//   l2_normalize:  x / sqrt(sum x^2); a zero row gives NaN, as the reference does
+//   softmax:       exp(x - max) / sum;   |y - y_ref| <= (max - x + columns / 8 + 8) eps y_ref
+//   l2_normalize:  x / sqrt(sum x^2);    |y - y_ref| <= (columns / 16 + 8) eps |y_ref|, while sum x^2 is a normal f32;
+//                  a zero row gives NaN, as the reference does
 //   activation:    elementwise; |y - y_ref| <= 4e-7 max(1, |y_ref|)
 struct RowsArgs {
   const float* x;

@@ -1,0 +1,145 @@
+// What the checks are made of: random numbers, matrices that notice stray accesses, and a verdict that collects
+// deviations.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "kernels/check/check.h"
+
+namespace tw::check {
+
+constexpr double kUnit = 0x1p-24;  // unit roundoff of f32
+
+// SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+class Generator {
+ public:
+  explicit Generator(uint64_t seed) : state_(seed) {}
+
+  uint64_t bits() {
+    uint64_t z = (state_ += 0x9E3779B97F4A7C15u);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+  }
+  float uniform(float low, float high) { return low + (high - low) * static_cast<float>(bits() >> 40) * 0x1p-24f; }
+  // Of [low, high], both included.
+  int64_t integer(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(bits() % static_cast<uint64_t>(high - low + 1));
+  }
+
+ private:
+  uint64_t state_;
+};
+
+// A matrix [rows, columns] of f32 whose rows lie apart, one float off any alignment, with a NaN that no computation
+// produces between, before and behind them.
+class Matrix {
+ public:
+  Matrix(int64_t rows, int64_t columns)
+      : rows_(rows), columns_(columns), memory_(static_cast<size_t>(kMargin + (rows + 1) * stride()), poison()) {}
+  template <class Draw>
+  Matrix(int64_t rows, int64_t columns, Draw draw) : Matrix(rows, columns) {
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c) at(r, c) = static_cast<float>(draw());
+  }
+
+  int64_t rows() const { return rows_; }
+  int64_t columns() const { return columns_; }
+  int64_t stride() const { return columns_ + kGap; }
+  float* data() { return memory_.data() + kMargin; }
+  const float* data() const { return memory_.data() + kMargin; }
+  float& at(int64_t r, int64_t c) { return data()[r * stride() + c]; }
+  float at(int64_t r, int64_t c) const { return data()[r * stride() + c]; }
+  double value(int64_t r, int64_t c) const { return static_cast<double>(at(r, c)); }
+  // Every element was written, nothing else was.
+  bool intact() const {
+    for (int64_t i = -kMargin; i < static_cast<int64_t>(memory_.size()) - kMargin; ++i) {
+      const bool inside = i >= 0 && i < rows_ * stride() && i % stride() < columns_;
+      const bool poisoned = std::bit_cast<uint32_t>(data()[i]) == kPoison;
+      if (inside == poisoned) return false;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr int64_t kMargin = 5, kGap = 3;  // floats
+  static constexpr uint32_t kPoison = 0x7FBF8234;
+  static float poison() { return std::bit_cast<float>(kPoison); }
+
+  int64_t rows_, columns_;
+  std::vector<float> memory_;
+};
+
+// Memory in whole cache lines, as packed weights and scratch are.
+template <class T>
+class Lines {
+ public:
+  explicit Lines(int64_t count) : lines_(static_cast<size_t>(count) * sizeof(T) / sizeof(Line) + 1) {}
+  T* data() { return reinterpret_cast<T*>(lines_.data()); }
+
+ private:
+  struct alignas(64) Line {
+    unsigned char bytes[64];
+  };
+  std::vector<Line> lines_;  // zero
+};
+
+// Collects what was found wrong with one entry.
+class Verdict {
+ public:
+  // |got - expected| <= bound. NaN and infinity must be met.
+  void near(const char* what, int64_t row, int64_t column, float got, double expected, double bound) {
+    const auto value = static_cast<double>(got);
+    const bool same = std::isnan(expected) ? std::isnan(value) : value == expected;
+    const double error = same ? 0 : std::abs(value - expected) / bound;  // anything / 0 and NaN are too much
+    if (error > worst_) worst_ = error;
+    if (error <= 1) return;
+    if (std::isnan(error)) worst_ = std::numeric_limits<double>::infinity();
+    fail(std::string(what) + ": element [" + std::to_string(row) + ", " + std::to_string(column) + "] is " +
+         std::to_string(got) + ", expected " + std::to_string(expected) + " within " + std::to_string(bound));
+  }
+  void exact(const char* what, int64_t row, int64_t column, float got, double expected) {
+    near(what, row, column, got, expected, 0);
+  }
+  // All of an output was written and nothing else.
+  void intact(const char* what, const Matrix& m) {
+    if (!m.intact()) fail(std::string(what) + ": an element was not written, or something else was");
+  }
+  void require(bool condition, const char* what) {
+    if (!condition) fail(what);
+  }
+  CheckResult result(const char* name) const { return {name, detail_.empty(), worst_, detail_}; }
+
+ private:
+  void fail(std::string detail) {
+    if (detail_.empty()) detail_ = std::move(detail);
+  }
+
+  double worst_ = 0;
+  std::string detail_;
+};
+
+// One per entry of the table.
+void linear(const KernelTable& table, Generator& random, Verdict& verdict);
+void linear_int8(const KernelTable& table, Generator& random, Verdict& verdict);
+void quantize(const KernelTable& table, Generator& random, Verdict& verdict);
+void attention(const KernelTable& table, Generator& random, Verdict& verdict);
+void layer_norm(const KernelTable& table, Generator& random, Verdict& verdict);
+void softmax(const KernelTable& table, Generator& random, Verdict& verdict);
+void l2_normalize(const KernelTable& table, Generator& random, Verdict& verdict);
+void activation(const KernelTable& table, Generator& random, Verdict& verdict);
+void embed(const KernelTable& table, Generator& random, Verdict& verdict);
+void add_periodic(const KernelTable& table, Generator& random, Verdict& verdict);
+void patches_u8(const KernelTable& table, Generator& random, Verdict& verdict);
+void patches_f32(const KernelTable& table, Generator& random, Verdict& verdict);
+void similarity(const KernelTable& table, Generator& random, Verdict& verdict);
+void f16_to_f32(const KernelTable& table, Generator& random, Verdict& verdict);
+void bf16_to_f32(const KernelTable& table, Generator& random, Verdict& verdict);
+void f32_to_bf16(const KernelTable& table, Generator& random, Verdict& verdict);
+
+}  // namespace tw::check
