@@ -17,7 +17,7 @@ struct Request {
 
 Request read_request(const tuwen_load_options* given) {
   const tuwen_load_options o = read_options(given, "options");
-  checked_choice(o.precision, TUWEN_INT8, "options.precision");
+  checked_choice(o.precision, TUWEN_BF16, "options.precision");
   checked_choice(o.towers, TUWEN_IMAGE_TOWER, "options.towers");
   checked_choice(o.allow_unexpected, 1, "options.allow_unexpected");
   checked_choice(o.without_processor, 1, "options.without_processor");
@@ -33,6 +33,7 @@ Request read_request(const tuwen_load_options* given) {
 static_assert(static_cast<int>(Towers::text) == TUWEN_TEXT_TOWER);
 static_assert(static_cast<int>(Towers::image) == TUWEN_IMAGE_TOWER);
 static_assert(static_cast<int>(Precision::int8) == TUWEN_INT8);
+static_assert(static_cast<int>(Precision::bf16) == TUWEN_BF16);
 
 // The buffers that transformers before 4.31 saved, and that are no parameters.
 bool is_parameter(const TensorInfo& tensor) { return !tensor.name.ends_with(".position_ids"); }

@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <stdexcept>
 
 #include "bench/command.h"
@@ -86,17 +87,44 @@ void verify_batch(const Work& work, tuwen::Session& session, std::span<const flo
   }
 }
 
-// The first item by another kernel table: an independent implementation to compare with.
+// The first item in f32 by another kernel table: an independent implementation to compare with.
 std::vector<float> by_another_table(const tuwen::Model& model, const std::string& isa, const Work& work, size_t width) {
   auto options = tuwen::make<tuwen_session_options>();
-  options.isa = isa.starts_with("avx512") ? "avx2" : isa == "avx2" && query_cpu().avx512 ? "avx512" : "reference";
+  options.isa = isa.starts_with("avx512")                       ? "avx2"
+                : isa.starts_with("avx2") && query_cpu().avx512 ? "avx512"
+                                                                : "reference";
   tuwen::Session session(model, &options);
   std::vector<float> out(width);
   work.encode(session, 0, out, width);
   return out;
 }
 
-Record measure_one(const Options& o, const tuwen::Model& model, const Work& work, const std::string& isa, int threads) {
+// What a model must at least agree with f32.
+double least_cosine(std::string_view precision) {
+  return precision == "f32" ? 0.99999 : precision == "bf16" ? 0.999 : 0.98;
+}
+
+int32_t precision_of(const std::string& name) {
+  if (name == "f32") return TUWEN_F32;
+  if (name == "bf16") return TUWEN_BF16;
+  if (name == "int8") return TUWEN_INT8;
+  throw std::runtime_error("--precision: expected f32, bf16 or int8, found '" + name + "'");
+}
+
+std::shared_ptr<const tuwen::Model> load_model(const std::string& path, const std::string& precision) {
+  auto load = tuwen::make<tuwen_load_options>();
+  load.precision = precision_of(precision);
+  return std::make_shared<const tuwen::Model>(tuwen::Model::load(path, &load));
+}
+
+struct Subject {
+  std::string precision;
+  std::shared_ptr<const tuwen::Model> model;
+};
+
+Record measure_one(const Options& o, const tuwen::Model& f32, const Subject& subject, const Work& work,
+                   const std::string& isa, int threads) {
+  const tuwen::Model& model = *subject.model;
   const tuwen_model_info info = model.info();
   const auto width = static_cast<size_t>(info.embedding_size);
   auto session_options = tuwen::make<tuwen_session_options>();
@@ -108,14 +136,12 @@ Record measure_one(const Options& o, const tuwen::Model& model, const Work& work
   std::vector<float> out(work.batch * width);
   work.encode(session, 0, out, width);
   verify_batch(work, session, out, width);
-  const double similarity = cosine(by_another_table(model, running.isa, work, width), std::span(out).first(width));
-  if (!(similarity > 0.99999))
-    throw std::runtime_error("cosine to another kernel table: " + std::to_string(similarity));
+  const double similarity = cosine(by_another_table(f32, running.isa, work, width), std::span(out).first(width));
+  if (!(similarity > least_cosine(subject.precision)))
+    throw std::runtime_error("cosine to f32 by another kernel table: " + std::to_string(similarity));
 
   // The peak is taken before and after, and the higher counts: shared machines change their clock.
-  const auto peak_now = [&] {
-    return (o.precision == "int8" ? int8_peak_of : f32_peak_of)(running.isa, running.threads);
-  };
+  const auto peak_now = [&] { return peak_of(running.isa, subject.precision, running.threads); };
   const double before = peak_now();
   const Statistics s = measure(o.common.repetition, [&] { work.encode(session, 0, out, width); });
   const double peak = std::max(before, peak_now());
@@ -123,7 +149,7 @@ Record measure_one(const Options& o, const tuwen::Model& model, const Work& work
   const double flops = (work.image ? image_flops(info) : text_flops(info, work.tokens)) * batch;
   Record record = {{"bench", "encode"},          {"tower", work.image ? "image" : "text"},
                    {"batch", work.batch},        {"tokens", work.image ? info.image_tokens : work.tokens},
-                   {"threads", running.threads}, {"precision", o.precision},
+                   {"threads", running.threads}, {"precision", subject.precision},
                    {"isa", running.isa}};
   add_times(record, s);
   record["items_per_s"] = batch / seconds;
@@ -141,19 +167,23 @@ Record measure_one(const Options& o, const tuwen::Model& model, const Work& work
 
 void run(const Options& o) {
   Report report = o.common.report();
-  auto load = tuwen::make<tuwen_load_options>();
-  load.precision = o.precision == "int8" ? TUWEN_INT8 : TUWEN_F32;
-  const tuwen::Model model = tuwen::Model::load(o.model, &load);
+  const auto f32 = load_model(o.model, "f32");
+  std::vector<Subject> subjects;
+  for (const std::string& precision : split(o.precision))
+    subjects.push_back({precision, precision == "f32" ? f32 : load_model(o.model, precision)});
   for (const std::string& tower : split(o.tower)) {
     const bool image = tower == "image";
     if (!image && tower != "text") throw std::runtime_error("--tower: expected image or text, found '" + tower + "'");
     for (const int tokens : image ? std::vector<int>{0} : parse_sweep(o.tokens)) {
       for (const int batch : parse_sweep(o.batch)) {
-        const Work work = make_work(image, static_cast<size_t>(batch), tokens, model);
+        const Work work = make_work(image, static_cast<size_t>(batch), tokens, *f32);
         for (const std::string& isa : o.isa.empty() ? std::vector<std::string>{""} : split(o.isa)) {
           for (const int threads : parse_sweep(o.threads)) {
-            progress(tower + " batch " + std::to_string(batch) + " threads " + std::to_string(threads) + " " + isa);
-            report.add(measure_one(o, model, work, isa, threads));
+            for (const Subject& subject : subjects) {
+              progress(tower + " batch " + std::to_string(batch) + " threads " + std::to_string(threads) + " " + isa +
+                       " " + subject.precision);
+              report.add(measure_one(o, *f32, subject, work, isa, threads));
+            }
           }
         }
       }
@@ -176,10 +206,8 @@ void add_encode(CLI::App& app) {
   command->add_option("--batch", o->batch, "list or range: 1,8 or 1-64*2")->capture_default_str();
   command->add_option("--tokens", o->tokens, "of each text, list or range")->capture_default_str();
   command->add_option("--threads", o->threads, "list or range")->capture_default_str();
-  command->add_option("--precision", o->precision, "f32 or int8")
-      ->check(CLI::IsMember({"f32", "int8"}))
-      ->capture_default_str();
-  command->add_option("--isa", o->isa, "list of reference, avx2, avx512; default: the fastest");
+  command->add_option("--precision", o->precision, "list of f32, bf16, int8")->capture_default_str();
+  command->add_option("--isa", o->isa, "list of kernel tables, as TUWEN_ISA names them; default: the fastest");
   command->callback([=] { run(*o); });
 }
 

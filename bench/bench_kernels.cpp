@@ -40,7 +40,7 @@ Case linear_case(int64_t m, int64_t n, int64_t k, Activation activation, const c
   d->x = random_values(m * k);
   d->y.resize(static_cast<size_t>(m * n));
   d->bias = random_values(n);
-  d->w = PackedMatrix(n, k, "benchmark");
+  d->w = PackedMatrix(n, k, DType::f32, "benchmark");
   d->w.set_rows(0, n, random_values(n * k).data());
   Case c;
   c.op = op;
@@ -51,7 +51,7 @@ Case linear_case(int64_t m, int64_t n, int64_t k, Activation activation, const c
     for (int64_t n0 = 0; n0 < n; n0 += kPanel)
       t.linear({.x = d->x.data(),
                 .x_stride = k,
-                .weights = d->w.strip_at(n0),
+                .weights = d->w.f32_strip_at(n0),
                 .bias = d->bias.data() + n0,
                 .y = d->y.data() + n0,
                 .y_stride = n,
@@ -75,7 +75,7 @@ Case attention_case(int64_t tokens, int64_t width) {
   d->k = random_values(tokens * width + 1);
   d->v = random_values(tokens * width);
   d->out.resize(static_cast<size_t>(tokens * width));
-  d->scratch = Buffer(attention_scratch_floats(tokens, width) * 4, "benchmark");
+  d->scratch = Buffer(attention_scratch_floats(tokens, width, DType::f32) * 4, "benchmark");
   Case c;
   c.op = "attention";
   c.shape = std::to_string(tokens) + "x" + std::to_string(width);
@@ -203,9 +203,9 @@ void run(const Common& common, const std::string& filter, const std::vector<std:
       if (!(off < 1e-4))
         throw std::runtime_error(isa + " " + c.op + " " + c.shape + ": wrong by " + std::to_string(off));
       // Before and after, the higher counts: shared machines change their clock.
-      const double before = f32_peak_of(table->name, 1);
+      const double before = peak_of(table->name, "f32", 1);
       const Statistics s = measure(common.repetition, [&] { c.run(*table); });
-      peak = std::max(before, f32_peak_of(table->name, 1));
+      peak = std::max(before, peak_of(table->name, "f32", 1));
       Record record = {{"bench", "kernels"}, {"op", c.op}, {"shape", c.shape}, {"isa", isa}, {"threads", 1}};
       add_times(record, s);
       if (c.flops > 0) {

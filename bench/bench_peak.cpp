@@ -8,7 +8,7 @@ void run(const Common& common, const std::string& threads) {
   Report report = common.report();
   const CpuInfo cpu = query_cpu();
   for (const int count : parse_sweep(threads)) {
-    for (const Arithmetic a : {Arithmetic::f32_avx2, Arithmetic::f32_avx512, Arithmetic::bf16, Arithmetic::int8}) {
+    for (const Arithmetic a : kAllArithmetic) {
       if (!runs_on(cpu, a)) continue;
       progress(std::string("peak ") + name(a));
       report.add({{"bench", "peak"}, {"what", name(a)}, {"threads", count}, {"gflops", peak_rate(a, count) / 1e9}});

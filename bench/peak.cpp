@@ -15,19 +15,23 @@ namespace {
 struct Loop {
   const char* name;
   void (*run)(int64_t, float*);
-  double operations;  // an instruction
+  double operations;  // an iteration
 };
 
 Loop loop_of(Arithmetic arithmetic) {
   switch (arithmetic) {
     case Arithmetic::f32_avx2:
-      return {"f32 avx2", peak_avx2_fma, 16};
+      return {"f32 avx2", peak_avx2_fma, 16 * kPeakChains};
     case Arithmetic::f32_avx512:
-      return {"f32 avx512", peak_avx512_fma, 32};
-    case Arithmetic::bf16:
-      return {"bf16 avx512_bf16", peak_avx512_bf16, 64};
-    case Arithmetic::int8:
-      return {"int8 avx512_vnni", peak_avx512_int8, 128};
+      return {"f32 avx512", peak_avx512_fma, 32 * kPeakChains};
+    case Arithmetic::bf16_avx512:
+      return {"bf16 avx512_bf16", peak_avx512_bf16, 64 * kPeakChains};
+    case Arithmetic::bf16_amx:
+      return {"bf16 amx", peak_amx_bf16, 4 * 16384};
+    case Arithmetic::int8_avx512:
+      return {"int8 avx512_vnni", peak_avx512_int8, 128 * kPeakChains};
+    case Arithmetic::int8_amx:
+      return {"int8 amx", peak_amx_int8, 4 * 32768};
   }
   return {};
 }
@@ -64,17 +68,20 @@ bool runs_on(const CpuInfo& cpu, Arithmetic arithmetic) {
       return cpu.avx2;
     case Arithmetic::f32_avx512:
       return cpu.avx512;
-    case Arithmetic::bf16:
+    case Arithmetic::bf16_avx512:
       return cpu.avx512_bf16;
-    case Arithmetic::int8:
+    case Arithmetic::int8_avx512:
       return cpu.avx512_vnni;
+    case Arithmetic::bf16_amx:
+    case Arithmetic::int8_amx:
+      return cpu.amx;
   }
   return false;
 }
 
 double peak_rate(Arithmetic arithmetic, int threads) {
   const Loop loop = loop_of(arithmetic);
-  constexpr int64_t kIterations = 2'000'000;  // some 10 ms
+  constexpr int64_t kIterations = 1'000'000;  // some 10 ms
   double best = 0;
   for (int run = 0; run < 12; ++run) {
     const double seconds = together(threads, [&](int) {
@@ -82,7 +89,7 @@ double peak_rate(Arithmetic arithmetic, int threads) {
       loop.run(kIterations, &sink);
       static_cast<void>(*const_cast<volatile float*>(&sink));
     });
-    best = std::max(best, threads * loop.operations * kPeakChains * static_cast<double>(kIterations) / seconds);
+    best = std::max(best, threads * loop.operations * static_cast<double>(kIterations) / seconds);
   }
   return best;
 }
@@ -114,14 +121,16 @@ double read_bandwidth(int64_t bytes, int threads) {
   return best;
 }
 
-double f32_peak_of(const char* isa, int threads) {
-  if (std::strncmp(isa, "avx512", 6) == 0) return peak_rate(Arithmetic::f32_avx512, threads);
-  if (std::strcmp(isa, "avx2") == 0) return peak_rate(Arithmetic::f32_avx2, threads);
+double peak_of(const char* isa, std::string_view precision, int threads) {
+  const std::string_view table = isa;
+  if (table == "avx512amx" && precision == "bf16") return peak_rate(Arithmetic::bf16_amx, threads);
+  if (table == "avx512amx" && precision == "int8") return peak_rate(Arithmetic::int8_amx, threads);
+  if (table == "avx512bf16" && precision == "bf16") return peak_rate(Arithmetic::bf16_avx512, threads);
+  if ((table == "avx512bf16" || table == "avx512vnni") && precision == "int8")
+    return peak_rate(Arithmetic::int8_avx512, threads);
+  if (table.starts_with("avx512")) return peak_rate(Arithmetic::f32_avx512, threads);
+  if (table.starts_with("avx2")) return peak_rate(Arithmetic::f32_avx2, threads);
   return 0;
-}
-
-double int8_peak_of(const char* isa, int threads) {
-  return std::strcmp(isa, "avx512vnni") == 0 ? peak_rate(Arithmetic::int8, threads) : f32_peak_of(isa, threads);
 }
 
 }  // namespace tw::bench

@@ -7,7 +7,7 @@ void add_common(CLI::App& command, CommonOptions& options) {
   command.add_option("--threads", options.threads, "threads to use (default: every CPU this process may use)")
       ->check(CLI::Range(1, 4096));
   command.add_option("--precision", options.precision, "arithmetic of the matrix products (default: f32)")
-      ->check(CLI::IsMember({"f32", "int8"}));
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes");
 }
 
@@ -33,7 +33,7 @@ void add_json(CLI::App& command, CommonOptions& options) {
 
 tuwen::Model open_model(const CommonOptions& options) {
   auto load = tuwen::make<tuwen_load_options>();
-  load.precision = options.precision == "int8" ? TUWEN_INT8 : TUWEN_F32;
+  load.precision = options.precision == "int8" ? TUWEN_INT8 : options.precision == "bf16" ? TUWEN_BF16 : TUWEN_F32;
   return tuwen::Model::load(options.model, &load);
 }
 

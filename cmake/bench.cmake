@@ -7,6 +7,8 @@ target_link_libraries(tuwen_bench PRIVATE tuwen_kernels tuwen::tuwen tuwen_optio
 set_source_files_properties(${PROJECT_SOURCE_DIR}/bench/peak_avx2.cpp PROPERTIES COMPILE_OPTIONS "${TUWEN_AVX2_FLAGS}")
 set_source_files_properties(${PROJECT_SOURCE_DIR}/bench/peak_avx512.cpp PROPERTIES
   COMPILE_OPTIONS "${TUWEN_AVX512_DOT_FLAGS}")
+set_source_files_properties(${PROJECT_SOURCE_DIR}/bench/peak_amx.cpp PROPERTIES
+  COMPILE_OPTIONS "${TUWEN_AVX512_FLAGS};${TUWEN_AMX_FLAGS}")
 execute_process(COMMAND git -C ${PROJECT_SOURCE_DIR} describe --always --dirty OUTPUT_VARIABLE TUWEN_COMMIT
                 OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/bench/environment.cpp PROPERTIES

@@ -5,5 +5,6 @@ set(TUWEN_AVX512_FLAGS ${TUWEN_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   list(APPEND TUWEN_AVX512_FLAGS -Wno-maybe-uninitialized -Wno-uninitialized)
 endif()
+set(TUWEN_AMX_FLAGS -mavx512bf16 -mamx-tile -mamx-bf16 -mamx-int8)
 # What the benchmark's peak loops use beyond a table's.
 set(TUWEN_AVX512_DOT_FLAGS ${TUWEN_AVX512_FLAGS} -mavx512vnni -mavx512bf16)

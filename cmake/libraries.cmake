@@ -24,6 +24,8 @@ foreach(isa avx2 avx512)
   file(GLOB isa_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cpu/*_${isa}*.cpp)
   set_source_files_properties(${isa_files} PROPERTIES COMPILE_OPTIONS "${TUWEN_${ISA}_FLAGS}")
 endforeach()
+set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/cpu/amx_avx512.cpp
+                            PROPERTIES COMPILE_OPTIONS "${TUWEN_AVX512_FLAGS};${TUWEN_AMX_FLAGS}")
 
 tuwen_layer(io ${PROJECT_SOURCE_DIR}/io/*.cpp)
 target_link_libraries(tuwen_io PUBLIC tuwen_core PRIVATE nlohmann_json::nlohmann_json)

@@ -25,9 +25,10 @@ class Arena {
     if (used_ > capacity_) throw Error(ErrorCode::internal, {.field = "arena", .note = "taken beyond the plan"});
     return base_ + offset;
   }
-  // f32 [rows, columns], dense.
-  Tensor take(int64_t rows, int64_t columns) {
-    return matrix(static_cast<float*>(take_bytes(rows * columns * size_of(DType::f32))), rows, columns);
+  // [rows, columns], rows `stride` elements apart (by default dense).
+  Tensor take(int64_t rows, int64_t columns, DType type = DType::f32, int64_t stride = 0) {
+    if (stride == 0) stride = columns;
+    return {take_bytes(rows * stride * size_of(type)), type, rows, columns, stride};
   }
   int64_t used() const { return used_; }  // bytes
 

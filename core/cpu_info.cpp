@@ -2,6 +2,8 @@
 
 #include <cpuid.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -29,6 +31,12 @@ uint64_t saved_registers(const Registers& leaf1) {
   uint32_t low, high;
   __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return (static_cast<uint64_t>(high) << 32) | low;
+}
+
+// Linux gives the large tile registers to processes that ask: Documentation/arch/x86/xstate.rst.
+bool tiles_permitted() {
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
 std::string brand_string() {
@@ -71,6 +79,8 @@ CpuInfo query_cpu() {
                 bit(leaf7.ebx, 30) && bit(leaf7.ebx, 31);
   info.avx512_vnni = info.avx512 && bit(leaf7.ecx, 11);
   info.avx512_bf16 = info.avx512 && bit(leaf7_1.eax, 5);
+  info.amx = info.avx512_vnni && info.avx512_bf16 && bit(leaf7.edx, 22) && bit(leaf7.edx, 24) && bit(leaf7.edx, 25) &&
+             (saved & 0x60000) == 0x60000 && tiles_permitted();
   info.brand = brand_string();
   info.cores = usable_cores();
   return info;
@@ -88,6 +98,7 @@ std::string CpuInfo::flags() const {
   add(avx512, "avx512");
   add(avx512_vnni, "avx512_vnni");
   add(avx512_bf16, "avx512_bf16");
+  add(amx, "amx");
   return out;
 }
 

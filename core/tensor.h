@@ -19,6 +19,8 @@ struct Tensor {
 
   float* f32() const { return static_cast<float*>(data); }
   float* f32_row(int64_t row) const { return f32() + row * stride; }
+  uint16_t* bf16_row(int64_t row) const { return static_cast<uint16_t*>(data) + row * stride; }
+  void* row(int64_t row) const { return static_cast<char*>(data) + row * stride * size_of(dtype); }
 
   // `count` rows from `first`.
   Tensor row_range(int64_t first, int64_t count) const { return at(first, 0, count, columns); }
@@ -42,6 +44,10 @@ struct Tensor {
   }
 };
 
+// A dense matrix of `type` at `data`.
+inline Tensor matrix(void* data, DType type, int64_t rows, int64_t columns) {
+  return {data, type, rows, columns, columns};
+}
 // A dense f32 matrix at `data`.
 inline Tensor matrix(float* data, int64_t rows, int64_t columns) { return {data, DType::f32, rows, columns, columns}; }
 

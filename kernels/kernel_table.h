@@ -17,9 +17,15 @@
 
 namespace tw {
 
-// Packed weights: columns in strips of kStrip, the last one padded with zeros; strip s holds [k][kStrip] floats,
-// 64-byte aligned. See kernels/pack.h.
+// Packed weights: columns in strips of kStrip, the last one padded with zeros, 64-byte aligned; a strip is a sequence
+// of 64-byte lines that hold one group of 4 bytes of k for each of its columns: [k][kStrip] f32, [k / 2][kStrip][2]
+// bf16, [k / 4][kStrip][4] s8. Groups of bf16 and s8 come in whole lines of activations: k is padded with zeros to
+// kDepthBytes. See kernels/pack.h.
 constexpr int64_t kStrip = 16;
+constexpr int64_t kDepthBytes = 64;
+// k in elements of two bytes (bf16) or of one (u8, s8) as products need it.
+constexpr int64_t bf16_depth(int64_t k) { return (k + 31) / 32 * 32; }
+constexpr int64_t int8_depth(int64_t k) { return (k + 63) / 64 * 64; }
 // Columns that one unit of work of a matrix product covers: the widest register tile.
 constexpr int64_t kPanel = 4 * kStrip;
 
@@ -41,38 +47,61 @@ struct LinearArgs {
   const float* next = nullptr;  // weights that this thread will probably want after these: a hint, may be null
 };
 
-// Eight-bit products. Activations are u8 with zero point 128 and a scale a row, weights s8 with a scale a column; k is
-// padded to whole groups of four with weights of 0.
-//   y[m, n] = f(x_scale[m] w_scale[n] (sum_k x[m, k] w[n, k] + correction[n]) + bias[n]), or added to y as for linear
-//   correction[n] = -128 sum_k w[n, k]
-// The sum is exact in 32 bits (k <= 65,536); the rest is f32 in the order written.
-struct LinearInt8Args {
-  const uint8_t* x;           // [rows, k]
-  int64_t x_stride;           // bytes, a multiple of 4
-  const float* x_scale;       // [rows]
-  const int8_t* weights;      // packed strips: [k / 4][kStrip][4]
-  const float* w_scale;       // [columns], readable to a whole strip, as correction is
-  const int32_t* correction;  // [columns]
-  const float* bias;          // [columns] or null
-  float* y;                   // [rows, columns]
-  int64_t y_stride;
-  int64_t rows, columns, k;  // k a multiple of 4
+// The same product of bf16 numbers with f32 sums: x and the weights are taken as they are, pairs of k are added in an
+// order of the table's own, and the result is rounded once more if y is bf16.
+// |y - y_ref| <= 2 (K + 2) eps (sum_k |x w| + |bias| + |y|) before f; bf16: and 2^-8 |y_ref|. Denormal products may be
+// 0.
+struct LinearBf16Args {
+  const uint16_t* x;         // [rows, k]
+  int64_t x_stride;          // elements
+  const uint16_t* weights;   // packed strips: [k / 2][kStrip][2]
+  const float* bias;         // [columns] or null
+  void* y;                   // [rows, columns] f32, or bf16 if y_is_bf16 and not add_to_output
+  int64_t y_stride;          // elements
+  int64_t rows, columns, k;  // k = bf16_depth(k)
   Activation activation;
   bool add_to_output;
+  bool y_is_bf16 = false;
+  const uint16_t* next = nullptr;  // as for linear
+};
+
+// Eight-bit products. Activations are u8 with a scale and a zero point a row, weights s8 with a scale a column.
+//   y[m, n] = f(x_scale[m] w_scale[n] (sum_k x[m, k] w[n, k] - x_zero[m] w_sum[n]) + bias[n]), or added to y as for
+//   linear; w_sum[n] = sum_k w[n, k]
+// The sum is exact in 32 bits (k <= 32,768); the rest is f32 in the order written; rounded once more if y is bf16.
+struct LinearInt8Args {
+  const uint8_t* x;       // [rows, k]
+  int64_t x_stride;       // bytes, a multiple of 4
+  const float* x_scale;   // [rows]
+  const int32_t* x_zero;  // [rows], 0 to 255
+  const int8_t* weights;  // packed strips: [k / 4][kStrip][4]
+  const float* w_scale;   // [columns], readable to a whole strip, as w_sum is
+  const int32_t* w_sum;   // [columns]
+  const float* bias;      // [columns] or null
+  void* y;                // [rows, columns] f32, or bf16 if y_is_bf16 and not add_to_output
+  int64_t y_stride;
+  int64_t rows, columns, k;  // k = int8_depth(k)
+  Activation activation;
+  bool add_to_output;
+  bool y_is_bf16 = false;
   const int8_t* next = nullptr;  // as for linear
 };
 
-// x_scale[r] = max_c |x[r, c] multiplier[c]| / 127;   y[r, c] = 128 + round(x[r, c] multiplier[c] / x_scale[r])
-// Columns up to y_columns are filled with 128. A row of zeros has scale 0; a NaN or infinity anywhere makes the scale
+// Rows of numbers as bytes, over the range that each row has:  v = x[r, c] multiplier[c]
+//   low = min(0, min_c v), high = max(0, max_c v);   x_scale[r] = (high - low) / 255;   x_zero[r] = round(-low /
+//   x_scale) y[r, c] = clamp(round(v / x_scale[r]) + x_zero[r], 0, 255)
+// Columns up to y_columns are filled with 0. A row of zeros has scale 0; a NaN or infinity anywhere makes the scale
 // NaN.
 struct QuantizeArgs {
-  const float* x;
+  const void* x;  // [rows, columns] f32, or bf16 if x_is_bf16
   int64_t x_stride;
   const float* multiplier;  // [columns] or null: 1
   uint8_t* y;               // [rows, y_columns]
   int64_t y_stride;         // bytes
   float* x_scale;           // [rows]
+  int32_t* x_zero;          // [rows]
   int64_t rows, columns, y_columns;
+  bool x_is_bf16 = false;
 };
 
 // Scaled dot-product attention of one head and one sequence (Vaswani et al. 2017, arXiv:1706.03762, eq. 1):
@@ -97,18 +126,42 @@ constexpr int64_t attention_scratch(int64_t keys, int64_t width) {
   return keys_padded * width + keys * width_padded + kAttentionRows * keys_padded;
 }
 
+// The same attention on bf16 numbers: scores, maxima and sums are f32, probabilities are rounded to bf16 before they
+// weigh values, rows of out at the end. Rows of q, k and v begin at even addresses of elements (4 bytes).
+// |out - ref| <= 2^-8 (1 + 1) sum_j p |v|, and twice what attention permits.
+struct AttentionBf16Args {
+  const uint16_t *q, *k, *v;  // as for attention
+  int64_t q_stride, k_stride, v_stride;
+  uint16_t* out;  // [queries, width]
+  int64_t out_stride;
+  int64_t queries, keys, width;
+  float scale;
+  float* scratch;  // attention_bf16_scratch(keys, width) floats, 64-byte aligned
+};
+constexpr int64_t kAttentionBf16Rows = 32;
+constexpr int64_t attention_bf16_scratch(int64_t keys, int64_t width) {
+  const int64_t keys_padded = (keys + kStrip - 1) / kStrip * kStrip,
+                width_padded = (width + kStrip - 1) / kStrip * kStrip;
+  const int64_t packed = keys_padded * bf16_depth(width) + bf16_depth(keys) * width_padded,
+                tile = kAttentionBf16Rows * (bf16_depth(width) + bf16_depth(keys));
+  return (packed + tile) / 2 + kAttentionBf16Rows * (keys_padded + width_padded);
+}
+
 // y[r, :] = (x[r, :] - mean) / sigma * gamma + beta,   sigma = sqrt(variance + epsilon); biased variance.
 // The mean is corrected for its own rounding, so rows that hardly vary around a large mean are as good as others.
 // y may be x.  |y - y_ref| <= 16 eps (|gamma| (1 + |x - mean| / sigma) (1 + 16 eps |mean| / sigma) + |beta|).
+// y_bf16 gets the same numbers, rounded.
 // Ba, Kiros, Hinton 2016, arXiv:1607.06450.
 struct LayerNormArgs {
   const float* x;
   int64_t x_stride;
   const float *gamma, *beta;  // [columns]
-  float* y;
+  float* y;                   // or null
   int64_t y_stride;
   int64_t rows, columns;
   float epsilon;
+  uint16_t* y_bf16 = nullptr;  // or null
+  int64_t y_bf16_stride = 0;
 };
 
 // Row-wise operations y[r, :] = f(x[r, :]); y may be x.
@@ -153,8 +206,9 @@ struct PatchesArgs {
   int64_t width, height;    // pixels
   int64_t channels, patch;  // u8: channels = 3
   int64_t first_row, rows;  // of the patch matrix
-  float* y;                 // [rows, channels * patch^2]
+  void* y;                  // [rows, channels * patch^2] f32, or bf16 if y_is_bf16
   int64_t y_stride;
+  bool y_is_bf16 = false;
 };
 
 // y[m, n] = scale * sum_k x[m, k] z[n, k].   The order of the sum is the table's own.  |y - ref| <= 2 k eps scale sum|x
@@ -180,11 +234,13 @@ struct ConvertArgs {
 struct ResizePassArgs;  // kernels/resize.h
 
 struct KernelTable {
-  const char* name;  // "reference", "avx2", "avx512", "avx512vnni"
+  const char* name;  // what TUWEN_ISA calls it: "reference", "avx2", "avx2vnni", "avx512", ...
   void (*linear)(const LinearArgs&);
+  void (*linear_bf16)(const LinearBf16Args&);
   void (*linear_int8)(const LinearInt8Args&);
   void (*quantize)(const QuantizeArgs&);
   void (*attention)(const AttentionArgs&);
+  void (*attention_bf16)(const AttentionBf16Args&);
   void (*layer_norm)(const LayerNormArgs&);
   void (*softmax)(const RowsArgs&);
   void (*l2_normalize)(const RowsArgs&);
@@ -199,10 +255,13 @@ struct KernelTable {
   void (*f32_to_bf16)(const ConvertArgs&);
 };
 
-// Each table is defined in one file; call only what query_cpu() allows.
+// Call only what query_cpu() allows.
 const KernelTable& reference_table();
 const KernelTable& avx2_table();
+const KernelTable& avx2vnni_table();  // and AVX-VNNI for bytes
 const KernelTable& avx512_table();
-const KernelTable& avx512vnni_table();
+const KernelTable& avx512vnni_table();  // and AVX512_VNNI for bytes
+const KernelTable& avx512bf16_table();  // and AVX512_BF16
+const KernelTable& avx512amx_table();   // and AMX tiles for bf16 and bytes
 
 }  // namespace tw

@@ -20,34 +20,39 @@ void for_each_row_block(Exec& ex, int64_t rows, int64_t rows_per_unit, Rows body
   });
 }
 
-// The pieces that members share a product in. A unit is a panel of columns and all rows, so weights are read once; rows
-// are cut only where that gives members too little to share.
+// Rows that a panel of weights is multiplied with in one go: their activations stay in L2.
+constexpr int64_t kRowsPerBlock = 512;
+
+// The pieces that members share a product in: blocks of rows times panels of columns. There is more than one block only
+// where there are many rows, or so few panels that members had too little to share.
 struct Pieces {
   int64_t panels, blocks;
 
   Pieces(const Exec& ex, int64_t rows, int64_t n) : panels(ceil_div(n, kPanel)) {
     const int64_t wanted = ex.member.count == 1 ? 1 : ceil_div(int64_t{4} * ex.member.count, panels);
-    blocks = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, rows / 24));
+    blocks = std::max(std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, rows / 24)), ceil_div(rows, kRowsPerBlock));
   }
 };
 
-// Calls body(first column, columns, first row, end row, first column of what this member will likely do next or -1).
+// Calls body(first column, columns, first row, end row, first column of what this member will likely do next or -1),
+// all columns of a block of rows before the next block.
 template <class Body>
 void for_each_piece(Exec& ex, int64_t rows, int64_t n, Body body) {
   const Pieces pieces(ex, rows, n);
   ex.for_each_unit(pieces.panels * pieces.blocks, [&](int64_t unit) {
-    const int64_t n0 = unit / pieces.blocks * kPanel, block = unit % pieces.blocks;
-    const int64_t next = (unit + ex.member.count) / pieces.blocks * kPanel;
+    const int64_t n0 = unit % pieces.panels * kPanel, block = unit / pieces.panels;
+    const int64_t next = (unit + ex.member.count) % pieces.panels * kPanel;
     body(n0, std::min(kPanel, n - n0), rows * block / pieces.blocks, rows * (block + 1) / pieces.blocks,
-         next > n0 && next < n ? next : -1);
+         next != n0 ? next : -1);
   });
 }
 
 void product_f32(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
+  const auto* strips = static_cast<const float*>(w.strips);
   for_each_piece(ex, x.rows, w.n, [&](int64_t n0, int64_t columns, int64_t m0, int64_t m1, int64_t next) {
     ex.kernels->linear({.x = x.f32_row(m0),
                         .x_stride = x.stride,
-                        .weights = w.strips + n0 * w.k,
+                        .weights = strips + n0 * w.k,
                         .bias = w.bias == nullptr ? nullptr : w.bias + n0,
                         .y = y.f32_row(m0) + n0,
                         .y_stride = y.stride,
@@ -56,38 +61,75 @@ void product_f32(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activati
                         .k = w.k,
                         .activation = activation,
                         .add_to_output = add_to_output,
-                        .next = next < 0 ? nullptr : w.strips + next * w.k});
+                        .next = next < 0 ? nullptr : strips + next * w.k});
+  });
+}
+
+// Zeros between a row's end and the depth that bf16 products read; nothing to do for the widths of published models.
+void clear_behind(Exec& ex, Tensor x, int64_t depth) {
+  if (x.columns == depth) return;
+  for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
+    for (int64_t r = first; r < first + count; ++r)
+      std::memset(x.bf16_row(r) + x.columns, 0, static_cast<size_t>((depth - x.columns) * size_of(DType::bf16)));
+  });
+}
+
+void* output(Tensor y, int64_t row, int64_t column) { return y.column_range(column, 0).row(row); }
+
+void product_bf16(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
+  const auto* strips = static_cast<const uint16_t*>(w.strips);
+  const int64_t depth = bf16_depth(w.k);
+  clear_behind(ex, x, depth);
+  for_each_piece(ex, x.rows, w.n, [&](int64_t n0, int64_t columns, int64_t m0, int64_t m1, int64_t next) {
+    ex.kernels->linear_bf16({.x = x.bf16_row(m0),
+                             .x_stride = x.stride,
+                             .weights = strips + n0 * depth,
+                             .bias = w.bias == nullptr ? nullptr : w.bias + n0,
+                             .y = output(y, m0, n0),
+                             .y_stride = y.stride,
+                             .rows = m1 - m0,
+                             .columns = columns,
+                             .k = depth,
+                             .activation = activation,
+                             .add_to_output = add_to_output,
+                             .y_is_bf16 = y.dtype == DType::bf16,
+                             .next = next < 0 ? nullptr : strips + next * depth});
   });
 }
 
 void product_int8(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
   const Int8View& q = w.int8;
+  const int64_t stride = quantized_stride(w.k);
   for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
-    ex.kernels->quantize({.x = x.f32_row(first),
+    ex.kernels->quantize({.x = x.row(first),
                           .x_stride = x.stride,
                           .multiplier = q.multiplier,
-                          .y = ex.quantized + first * q.k_padded,
-                          .y_stride = q.k_padded,
+                          .y = ex.quantized + first * stride,
+                          .y_stride = stride,
                           .x_scale = ex.quantized_scale + first,
+                          .x_zero = ex.quantized_zero + first,
                           .rows = count,
                           .columns = w.k,
-                          .y_columns = q.k_padded});
+                          .y_columns = q.k_padded,
+                          .x_is_bf16 = x.dtype == DType::bf16});
   });
   for_each_piece(ex, x.rows, w.n, [&](int64_t n0, int64_t columns, int64_t m0, int64_t m1, int64_t next) {
-    ex.kernels->linear_int8({.x = ex.quantized + m0 * q.k_padded,
-                             .x_stride = q.k_padded,
+    ex.kernels->linear_int8({.x = ex.quantized + m0 * stride,
+                             .x_stride = stride,
                              .x_scale = ex.quantized_scale + m0,
+                             .x_zero = ex.quantized_zero + m0,
                              .weights = q.strips + n0 * q.k_padded,
                              .w_scale = q.scale + n0,
-                             .correction = q.correction + n0,
+                             .w_sum = q.sum + n0,
                              .bias = w.bias == nullptr ? nullptr : w.bias + n0,
-                             .y = y.f32_row(m0) + n0,
+                             .y = output(y, m0, n0),
                              .y_stride = y.stride,
                              .rows = m1 - m0,
                              .columns = columns,
                              .k = q.k_padded,
                              .activation = activation,
                              .add_to_output = add_to_output,
+                             .y_is_bf16 = y.dtype == DType::bf16,
                              .next = next < 0 ? nullptr : q.strips + next * q.k_padded});
   });
 }
@@ -97,11 +139,8 @@ void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, 
     if (ex.member.index == 0) ex.observer->see(ex.observer->self, *w.owner, x);
     ex.member.wait();
   }
-  if (w.int8.strips != nullptr) {
-    product_int8(ex, y, x, w, activation, add_to_output);
-  } else {
-    product_f32(ex, y, x, w, activation, add_to_output);
-  }
+  const auto run = w.type == DType::i8 ? product_int8 : w.type == DType::bf16 ? product_bf16 : product_f32;
+  run(ex, y, x, w, activation, add_to_output);
 }
 
 }  // namespace
@@ -114,17 +153,22 @@ void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation) {
   product(ex, y, x, w, activation, false);
 }
 
-void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w) {
+void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w) { layer_norm(ex, y, y, x, w); }
+
+void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w) {
+  const bool f32 = y.dtype == DType::f32, bf16 = copy.dtype == DType::bf16;
   for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     ex.kernels->layer_norm({.x = x.f32_row(first),
                             .x_stride = x.stride,
                             .gamma = w.gamma.as<float>(),
                             .beta = w.beta.as<float>(),
-                            .y = y.f32_row(first),
+                            .y = f32 ? y.f32_row(first) : nullptr,
                             .y_stride = y.stride,
                             .rows = count,
                             .columns = x.columns,
-                            .epsilon = w.epsilon});
+                            .epsilon = w.epsilon,
+                            .y_bf16 = bf16 ? copy.bf16_row(first) : nullptr,
+                            .y_bf16_stride = copy.stride});
   });
 }
 
@@ -138,6 +182,23 @@ void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<con
     const int64_t column = unit / parts % heads * width, part = unit % parts;
     const int64_t first = s.queries * part / parts, end = s.queries * (part + 1) / parts;
     if (first == end) return;
+    const float scale = 1.0f / std::sqrt(static_cast<float>(width));
+    if (q.dtype == DType::bf16) {
+      ex.kernels->attention_bf16({.q = q.bf16_row(s.first_query + first) + column,
+                                  .k = k.bf16_row(s.first_key) + column,
+                                  .v = v.bf16_row(s.first_key) + column,
+                                  .q_stride = q.stride,
+                                  .k_stride = k.stride,
+                                  .v_stride = v.stride,
+                                  .out = out.bf16_row(s.first_query + first) + column,
+                                  .out_stride = out.stride,
+                                  .queries = end - first,
+                                  .keys = s.keys,
+                                  .width = width,
+                                  .scale = scale,
+                                  .scratch = ex.scratch});
+      return;
+    }
     ex.kernels->attention({.q = q.f32_row(s.first_query + first) + column,
                            .k = k.f32_row(s.first_key) + column,
                            .v = v.f32_row(s.first_key) + column,
@@ -149,20 +210,20 @@ void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<con
                            .queries = end - first,
                            .keys = s.keys,
                            .width = width,
-                           .scale = 1.0f / std::sqrt(static_cast<float>(width)),
+                           .scale = scale,
                            .scratch = ex.scratch});
   });
 }
 
-int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width) {
-  return round_up(attention_scratch(most_keys, head_width), kStrip);
+int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width, DType type) {
+  const auto floats = type == DType::bf16 ? attention_bf16_scratch : attention_scratch;
+  return round_up(floats(most_keys, head_width), kStrip);
 }
 
 void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows) {
   for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     for (int64_t r = first; r < first + count; ++r)
-      std::memcpy(y.f32_row(r), x.f32_row(rows[static_cast<size_t>(r)]),
-                  static_cast<size_t>(y.columns) * sizeof(float));
+      std::memcpy(y.row(r), x.row(rows[static_cast<size_t>(r)]), static_cast<size_t>(y.columns * size_of(y.dtype)));
   });
 }
 
@@ -215,7 +276,7 @@ void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
   ex.for_each_unit(items * units, [&](int64_t unit) {
     const int64_t item = unit / units, first = unit % units * rows_per_unit;
     const Tensor mine = y.row_range(item * rows, rows);
-    if (first == 0) std::memset(mine.f32_row(0), 0, static_cast<size_t>(mine.columns) * sizeof(float));
+    if (first == 0) std::memset(mine.row(0), 0, static_cast<size_t>(mine.columns * size_of(mine.dtype)));
     extract({.pixels = static_cast<const char*>(s.pixels) + item * bytes,
              .table = s.table,
              .width = s.width,
@@ -224,8 +285,9 @@ void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
              .patch = s.patch,
              .first_row = first,
              .rows = std::min(rows_per_unit, grid - first),
-             .y = mine.f32_row(1 + first),
-             .y_stride = mine.stride});
+             .y = mine.row(1 + first),
+             .y_stride = mine.stride,
+             .y_is_bf16 = mine.dtype == DType::bf16});
   });
 }
 

@@ -46,6 +46,7 @@ struct Exec {
   float* scratch;                             // this member's own, for attention; 64-byte aligned
   uint8_t* quantized = nullptr;               // shared: the input of an eight-bit product, as many rows as any op has
   float* quantized_scale = nullptr;           // shared: a scale for each of those rows
+  int32_t* quantized_zero = nullptr;          // shared: a zero point for each of those rows
   const ProductObserver* observer = nullptr;  // mostly nobody
   uint32_t sequence = 0;                      // operations so far
 
@@ -64,14 +65,15 @@ struct Exec {
 
 // A range of a packed weight matrix's outputs: y = x W^T + b.
 struct LinearView {
-  const float* strips;  // packed, from the first column of the range; null if there is an eight-bit form
-  const float* bias;    // [n] or null
+  DType type;          // of the weights: f32, bf16, or i8
+  const void* strips;  // f32 and bf16: packed, from the first column of the range
+  Int8View int8;       // i8: the same
+  const float* bias;   // [n] or null
   int64_t n, k;
-  Int8View int8;
   const Linear* owner;
 };
 
-// y = x W^T + b, owned, in f32 or in eight bits.
+// y = x W^T + b, owned, in f32, bf16 or eight bits.
 struct Linear {
   PackedMatrix weights;  // [n, k]
   Buffer bias;           // [n] f32, or empty
@@ -80,11 +82,12 @@ struct Linear {
   operator LinearView() const { return columns(0, weights.n()); }
   // Outputs [first, first + count); `first` a multiple of kStrip.
   LinearView columns(int64_t first, int64_t count) const {
-    return {weights.strips() == nullptr ? nullptr : weights.strip_at(first),
+    return {int8.bytes() == 0 ? weights.type() : DType::i8,
+            weights.strip_at(first),
+            int8.view(first),
             bias.size() == 0 ? nullptr : bias.as<float>() + first,
             count,
             weights.k(),
-            int8.view(first),
             this};
   }
 };
@@ -98,11 +101,16 @@ struct LayerNorm {
 enum class Epilogue { store, add_to_output };
 
 // y = f(x W^T + b), or y += x W^T + b.     x [rows, k], y [rows, n]
+// The type of the weights is the type of the arithmetic. f32: x and y are f32. bf16: x is bf16, with room for
+// bf16_depth(k) elements a row. Eight bits: x is f32 or bf16 and is quantised on the way. y is f32, or bf16 if nothing
+// is added to it.
 void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Epilogue epilogue = Epilogue::store);
 void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation);
 
-// y = LN(x), row by row; y may be x.
+// y = LN(x), row by row; y is f32, and may be x, or bf16.
 void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w);
+// The same twice: y in f32, and `copy` in bf16 for products to read; where `copy` is y there is one.
+void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w);
 
 // One sequence in a batch that is packed back to back.
 struct Sequence {
@@ -110,12 +118,21 @@ struct Sequence {
   int64_t first_key, keys;       // rows of k and v
 };
 
-// out = softmax(q k^T / sqrt(d)) v for each sequence and head; head h is columns [h d, (h+1) d).   all [*, heads * d]
+// out = softmax(q k^T / sqrt(d)) v for each sequence and head; head h is columns [h d, (h+1) d).   all [*, heads * d],
+// all f32 or all bf16
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads);
-// Floats that Exec::scratch must hold for it.
-int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width);
+// Elements between rows of an activation that products read. bf16: an odd number of cache lines, so that the same
+// column of many rows does not fall into a few sets of the cache.
+inline int64_t product_stride(int64_t width, DType type) {
+  return type == DType::bf16 ? (bf16_depth(width) / 32 | 1) * 32 : width;
+}
+// Bytes between quantised rows, likewise.
+inline int64_t quantized_stride(int64_t width) { return (int8_depth(width) / 64 | 1) * 64; }
 
-// y[i] = x[rows[i]].
+// Floats that Exec::scratch must hold for it.
+int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width, DType type);
+
+// y[i] = x[rows[i]], of the same type.
 void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows);
 
 // y = x / |x|, row by row; y may be x.
@@ -129,7 +146,7 @@ void embed(Exec& ex, Tensor y, const float* word, const float* type, const float
 void add_periodic(Exec& ex, Tensor y, const float* table, int64_t period);
 
 // Row 0 of every item is zero (the class token's place), rows 1.. are the patches of that item's pixels.
-//   y [items * (1 + grid), channels * patch^2]
+//   y [items * (1 + grid), channels * patch^2], f32 or bf16
 struct PatchSource {
   const void* pixels;  // items one after the other
   bool u8;             // RGB bytes [items, height, width, 3], else planar f32 [items, channels, height, width]

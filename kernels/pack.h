@@ -4,34 +4,41 @@
 #include <cstdint>
 
 #include "core/buffer.h"
+#include "core/dtype.h"
 #include "kernels/kernel_table.h"
 
 namespace tw {
 
-// A weight matrix [n, k] ("out, in", as in checkpoints) in strips of kStrip columns of the product. Immutable once
-// filled.
+// A weight matrix [n, k] ("out, in", as in checkpoints) in strips of kStrip columns of the product, f32 or bf16.
+// Immutable once filled.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  // Room for [n, k]; throws out_of_memory naming `purpose`.
-  PackedMatrix(int64_t n, int64_t k, const char* purpose);
+  // Room for [n, k] in `type`, f32 or bf16; throws out_of_memory naming `purpose`.
+  PackedMatrix(int64_t n, int64_t k, DType type, const char* purpose);
 
-  // Rows [first, first + count) of the weight matrix, dense [count, k].
+  // Rows [first, first + count) of the weight matrix, dense [count, k]; rounded to the type.
   void set_rows(int64_t first, int64_t count, const float* rows);
 
-  const float* strips() const { return memory_.as<float>(); }
-  // Address of the strip that begins with column `n0`, a multiple of kStrip.
-  const float* strip_at(int64_t n0) const { return strips() + n0 * k_; }
-  // Gives the memory back; n() and k() stay.
+  // Address of the strip that begins with column `n0`, a multiple of kStrip; null if there is none.
+  const void* strip_at(int64_t n0) const {
+    return memory_.size() == 0 ? nullptr : memory_.as<char>() + n0 * depth_ * size_of(type_);
+  }
+  const float* f32_strip_at(int64_t n0) const { return static_cast<const float*>(strip_at(n0)); }
+  // The same matrix in bf16. This one is f32. Throws out_of_memory.
+  PackedMatrix rounded() const;
+  // Gives the memory back; n(), k() and type() stay.
   void release() { memory_ = Buffer(); }
+  DType type() const { return type_; }
   int64_t n() const { return n_; }
   int64_t k() const { return k_; }
   int64_t bytes() const { return memory_.size(); }
-  static int64_t bytes_for(int64_t n, int64_t k);
+  static int64_t bytes_for(int64_t n, int64_t k, DType type);
 
  private:
   Buffer memory_;
-  int64_t n_ = 0, k_ = 0;
+  DType type_ = DType::f32;
+  int64_t n_ = 0, k_ = 0, depth_ = 0;  // depth: k as the strips have it
 };
 
 }  // namespace tw

@@ -9,16 +9,16 @@ namespace tw {
 
 PackedInt8::PackedInt8(const PackedMatrix& weights, const float* smoothing) {
   const int64_t k = weights.k(), columns = round_up(weights.n(), kStrip);
-  k_padded_ = round_up(k, 4);
+  k_padded_ = int8_depth(k);
   strips_ = Buffer(columns * k_padded_, "weights");
   scale_ = Buffer(columns * int64_t{sizeof(float)}, "weights");
-  correction_ = Buffer(columns * int64_t{sizeof(int32_t)}, "weights");
+  sum_ = Buffer(columns * int64_t{sizeof(int32_t)}, "weights");
   if (smoothing != nullptr) {
     multiplier_ = Buffer(k * int64_t{sizeof(float)}, "weights");
     for (int64_t i = 0; i < k; ++i) multiplier_.as<float>()[i] = 1.0f / smoothing[i];
   }
   for (int64_t n0 = 0; n0 < columns; n0 += kStrip) {
-    const float* from = weights.strip_at(n0);  // [k][16]
+    const float* from = weights.f32_strip_at(n0);  // [k][16]
     int8_t* to = strips_.as<int8_t>() + n0 * k_padded_;
     const auto smooth = [&](int64_t i, int64_t lane) {
       return from[i * kStrip + lane] * (smoothing != nullptr ? smoothing[i] : 1.0f);
@@ -38,7 +38,7 @@ PackedInt8::PackedInt8(const PackedMatrix& weights, const float* smoothing) {
         sums[lane] += q;
       }
     }
-    for (int64_t lane = 0; lane < kStrip; ++lane) correction_.as<int32_t>()[n0 + lane] = -128 * sums[lane];
+    for (int64_t lane = 0; lane < kStrip; ++lane) sum_.as<int32_t>()[n0 + lane] = sums[lane];
   }
 }
 
@@ -46,7 +46,7 @@ Int8View PackedInt8::view(int64_t first) const {
   if (strips_.size() == 0) return {};
   return {.strips = strips_.as<int8_t>() + first * k_padded_,
           .scale = scale_.as<float>() + first,
-          .correction = correction_.as<int32_t>() + first,
+          .sum = sum_.as<int32_t>() + first,
           .multiplier = multiplier_.size() == 0 ? nullptr : multiplier_.as<float>(),
           .k_padded = k_padded_};
 }

@@ -12,7 +12,7 @@ namespace tw {
 struct Int8View {
   const int8_t* strips = nullptr;
   const float* scale = nullptr;
-  const int32_t* correction = nullptr;
+  const int32_t* sum = nullptr;
   const float* multiplier = nullptr;  // [k] of the activations, before they are quantised
   int64_t k_padded = 0;
 };
@@ -28,10 +28,10 @@ class PackedInt8 {
 
   // From the strip that begins with column `first`, a multiple of kStrip.
   Int8View view(int64_t first) const;
-  int64_t bytes() const { return strips_.size() + scale_.size() + correction_.size() + multiplier_.size(); }
+  int64_t bytes() const { return strips_.size() + scale_.size() + sum_.size() + multiplier_.size(); }
 
  private:
-  Buffer strips_, scale_, correction_, multiplier_;
+  Buffer strips_, scale_, sum_, multiplier_;
   int64_t k_padded_ = 0;
 };
 

@@ -9,8 +9,11 @@ namespace tw {
 std::vector<const KernelTable*> available_tables(const CpuInfo& cpu) {
   std::vector<const KernelTable*> tables = {&reference_table()};
   if (cpu.avx2) tables.push_back(&avx2_table());
+  if (cpu.avx_vnni) tables.push_back(&avx2vnni_table());
   if (cpu.avx512) tables.push_back(&avx512_table());
   if (cpu.avx512_vnni) tables.push_back(&avx512vnni_table());
+  if (cpu.avx512_vnni && cpu.avx512_bf16) tables.push_back(&avx512bf16_table());
+  if (cpu.amx) tables.push_back(&avx512amx_table());
   return tables;
 }
 
@@ -30,7 +33,7 @@ const KernelTable& select_table(const CpuInfo& cpu, std::string_view isa) {
 ResizeFunctions resize_functions(const KernelTable& table) {
   const std::string_view isa = table.name;  // a table of another CPU may not even be asked for
   if (isa.starts_with("avx512")) return {resize_horizontal_u8_avx512, resize_vertical_u8_avx512};
-  if (isa == "avx2") return {resize_horizontal_u8_avx2, resize_vertical_u8_avx2};
+  if (isa.starts_with("avx2")) return {resize_horizontal_u8_avx2, resize_vertical_u8_avx2};
   return {resize_horizontal_u8_reference, resize_vertical_u8_reference};
 }
 

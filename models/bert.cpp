@@ -5,15 +5,20 @@
 
 namespace tw {
 
-BertScratch BertScratch::plan(Arena& arena, const TextConfig& c, int64_t rows) {
+BertScratch BertScratch::plan(Arena& arena, const TextConfig& c, int64_t rows, DType type) {
   const int64_t width = c.hidden_size, padded = round_up(width, kStrip);
+  const auto input = [&](int64_t columns) { return arena.take(rows, columns, type, product_stride(columns, type)); };
+  const auto stream = [&]() -> BertRows {
+    const Tensor f32 = arena.take(rows, width);
+    return {f32, type == DType::f32 ? f32 : input(width)};
+  };
   BertScratch s;
-  s.x = arena.take(rows, width);
-  s.c = arena.take(rows, width);
-  s.q = arena.take(rows, padded);
-  s.kv = arena.take(rows, 2 * padded);
-  s.h = arena.take(rows, c.intermediate_size);
-  s.cls = arena.take(rows, width);
+  s.x = stream();
+  s.cls = stream();
+  s.c = input(width);
+  s.q = arena.take(rows, padded, type);
+  s.kv = arena.take(rows, 2 * padded, type);
+  s.h = input(c.intermediate_size);
   return s;
 }
 
@@ -70,44 +75,44 @@ void Bert::bind(WeightBinder& w, const std::string& prefix) {
 // Mirrors ChineseCLIPTextModel.forward, transformers 4.37.2.   R tokens of B texts, H width.
 Tensor Bert::forward(Exec& ex, BertScratch& s, const PackedTexts& t, Stop& stop, Capture* capture) const {
   const int64_t texts = static_cast<int64_t>(t.first_rows.size());
-  const Tensor x = s.x.row_range(0, t.tokens);                                                  // [R, H]
-  const Tensor cls = s.cls.row_range(0, texts);                                                 // [B, H]
+  const BertRows x = s.x.first(t.tokens), cls = s.cls.first(texts);                             // [R, H], [B, H]
   Tap tap{capture, "text"};
 
-  embed(ex, x, word_.as<float>(), type_.as<float>(), position_.as<float>(), t.ids, t.type_ids, t.position_ids);
-  layer_norm(ex, x, x, embedding_norm_);                         tap(ex, "embeddings", x);      // x = LN(word + type + position)
+  embed(ex, x.f32, word_.as<float>(), type_.as<float>(), position_.as<float>(), t.ids, t.type_ids, t.position_ids);
+  layer_norm(ex, x.f32, x.in, x.f32, embedding_norm_);           tap(ex, "embeddings", x.f32);  // x = LN(word + type + position)
   for (const BertBlock& b : blocks_) {
     tap.layer = &b - blocks_.data();
-    if (stop.at_layer(ex.member, tap.layer)) return cls;
+    if (stop.at_layer(ex.member, tap.layer)) return cls.f32;
     // Only the first tokens leave the tower: in the last block they alone ask, everybody is still asked.
     if (&b == &blocks_.back() && capture == nullptr) {
-      gather_rows(ex, cls, x, t.first_rows);
+      gather_rows(ex, cls.f32, x.f32, t.first_rows);
+      if (!cls.is_one()) gather_rows(ex, cls.in, x.in, t.first_rows);
       block(ex, b, s, x, cls, t.first_token, tap);
-      return cls;
+      return cls.f32;
     }
     block(ex, b, s, x, x, t.every_token, tap);
   }
   tap.layer = -1;
-  gather_rows(ex, cls, x, t.first_rows);                         tap(ex, "pooled", cls);
-  return cls;
+  gather_rows(ex, cls.f32, x.f32, t.first_rows);                 tap(ex, "pooled", cls.f32);
+  return cls.f32;
 }
 
 // `wanted`: the rows that get a new value: x itself, or a copy of the first tokens; `sequences` leads from them to theirs.
-void Bert::block(Exec& ex, const BertBlock& b, BertScratch& s, Tensor x, Tensor wanted,
+void Bert::block(Exec& ex, const BertBlock& b, BertScratch& s, const BertRows& x, const BertRows& wanted,
                  std::span<const Sequence> sequences, const Tap& tap) const {
-  const int64_t width = x.columns, padded = s.q.columns;
-  const Tensor q = s.q.row_range(0, wanted.rows).column_range(0, width), kv = s.kv.row_range(0, x.rows);
+  const int64_t width = x.in.columns, padded = s.q.columns, rows = wanted.in.rows;
+  const Tensor q = s.q.row_range(0, rows).column_range(0, width), kv = s.kv.row_range(0, x.in.rows);
   const Tensor k = kv.column_range(0, width), v = kv.column_range(padded, width);
-  const Tensor c = s.c.row_range(0, wanted.rows), h = s.h.row_range(0, wanted.rows);
+  const Tensor c = s.c.row_range(0, rows), h = s.h.row_range(0, rows), in = wanted.in, y = wanted.f32;
 
-  linear(ex, kv, x, b.qkv.columns(padded, 2 * padded));          tap(ex, "keys", k), tap(ex, "values", v);
-  linear(ex, q, wanted, b.qkv.columns(0, width));                tap(ex, "queries", q);
+  linear(ex, kv, x.in, b.qkv.columns(padded, 2 * padded));       tap(ex, "keys", k), tap(ex, "values", v);
+  linear(ex, q, in, b.qkv.columns(0, width));                    tap(ex, "queries", q);
   attention(ex, c, q, k, v, sequences, heads_);                  tap(ex, "context", c);
-  linear(ex, wanted, c, b.out, Epilogue::add_to_output);                                        // a = LN(MSA(x) + x)
-  layer_norm(ex, wanted, wanted, b.attention_norm);              tap(ex, "attention", wanted);
-  linear(ex, h, wanted, b.intermediate, activation_);            tap(ex, "mlp", h);
-  linear(ex, wanted, h, b.output, Epilogue::add_to_output);                                     // y = LN(FFN(a) + a)
-  layer_norm(ex, wanted, wanted, b.output_norm);                 tap(ex, "output", wanted);
+  linear(ex, y, c, b.out, Epilogue::add_to_output);                                             // a = LN(MSA(x) + x)
+  layer_norm(ex, y, in, y, b.attention_norm);                    tap(ex, "attention", y);
+  linear(ex, h, in, b.intermediate, activation_);                tap(ex, "mlp", h);
+  linear(ex, y, h, b.output, Epilogue::add_to_output);                                          // y = LN(FFN(a) + a)
+  layer_norm(ex, y, in, y, b.output_norm);                       tap(ex, "output", y);
 }
 
 // clang-format on

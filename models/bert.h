@@ -21,17 +21,26 @@ struct BertBlock {
   LayerNorm output_norm;
 };
 
-// Activations of at most R rows (tokens of all texts of a slice, back to back) and R texts, H wide; Hp is H in whole
-// strips, I the width inside the feed-forward part.
-struct BertScratch {
-  Tensor x;    // [R, H]   residual stream
-  Tensor c;    // [R, H]   attention's result
-  Tensor q;    // [R, Hp]
-  Tensor kv;   // [R, 2 Hp]
-  Tensor h;    // [R, I]
-  Tensor cls;  // [R, H]   the first tokens, in the last block
+// The residual stream, and the same rounded to what products read; in f32 models one tensor.
+struct BertRows {
+  Tensor f32, in;  // [*, H]
 
-  static BertScratch plan(Arena& arena, const TextConfig& config, int64_t rows);
+  bool is_one() const { return f32.data == in.data; }
+  BertRows first(int64_t count) const { return {f32.row_range(0, count), in.row_range(0, count)}; }
+};
+
+// Activations of at most R rows (tokens of all texts of a slice, back to back) and R texts, H wide; Hp is H in whole
+// strips, I the width inside the feed-forward part. What products read and attention sees has the model's activation
+// type.
+struct BertScratch {
+  BertRows x;    // [R, H]
+  BertRows cls;  // [R, H]   the first tokens, in the last block
+  Tensor c;      // [R, H]   attention's result
+  Tensor q;      // [R, Hp]
+  Tensor kv;     // [R, 2 Hp]
+  Tensor h;      // [R, I]
+
+  static BertScratch plan(Arena& arena, const TextConfig& config, int64_t rows, DType type);
 };
 
 // Texts packed back to back, without padding. Ids are valid.
@@ -70,8 +79,8 @@ class Bert {
   const TextConfig& config() const { return config_; }
 
  private:
-  void block(Exec& ex, const BertBlock& b, BertScratch& s, Tensor x, Tensor wanted, std::span<const Sequence> sequences,
-             const Tap& tap) const;
+  void block(Exec& ex, const BertBlock& b, BertScratch& s, const BertRows& x, const BertRows& wanted,
+             std::span<const Sequence> sequences, const Tap& tap) const;
 
   TextConfig config_;
   int64_t heads_;

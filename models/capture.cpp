@@ -10,8 +10,13 @@ void Capture::take(Exec& ex, const std::string& name, Tensor value) {
       Captured& captured = results_[name];
       captured.columns = value.columns;
       captured.rows += value.rows;
-      for (int64_t r = 0; r < value.rows; ++r)
-        captured.values.insert(captured.values.end(), value.f32_row(r), value.f32_row(r) + value.columns);
+      for (int64_t r = 0; r < value.rows; ++r) {
+        if (value.dtype == DType::bf16) {
+          for (int64_t c = 0; c < value.columns; ++c) captured.values.push_back(bf16_to_f32(value.bf16_row(r)[c]));
+        } else {
+          captured.values.insert(captured.values.end(), value.f32_row(r), value.f32_row(r) + value.columns);
+        }
+      }
     } catch (const std::bad_alloc&) {
       failed_ = true;
     }

@@ -15,14 +15,13 @@ ChineseClip::ChineseClip(const ChineseClipConfig& config, Towers towers) : confi
 }
 
 void ChineseClip::bind(WeightBinder& w) {
-  constexpr auto kNoBias = WeightBinder::Bias::no;
   if (text_) {
     text_->bind(w, "text_model.");
-    w.linear(text_projection_, "text_projection", config_.projection_dim, config_.text.hidden_size, kNoBias);
+    w.projection(text_projection_, "text_projection", config_.projection_dim, config_.text.hidden_size);
   }
   if (vision_) {
     vision_->bind(w, "vision_model.");
-    w.linear(image_projection_, "visual_projection", config_.projection_dim, config_.vision.hidden_size, kNoBias);
+    w.projection(image_projection_, "visual_projection", config_.projection_dim, config_.vision.hidden_size);
   }
   w.scalar(logit_scale_, "logit_scale");
 }
@@ -64,6 +63,7 @@ std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoin
   if (model->vision_) model->vision_->finish_loading();
   model->logit_scale_ = std::exp(model->logit_scale_);
   model->weight_bytes_ = binder.bytes();
+  if (options.precision == Precision::bf16) model->precision_ = Precision::bf16;
   if (options.precision == Precision::int8) model->quantize(options.threads);
   return model;
 }
@@ -82,6 +82,7 @@ void ChineseClip::quantize(int threads) {
     w.weights.release();
   });
   for (const int64_t bytes : saved) weight_bytes_ -= bytes;
+  if (vision_) weight_bytes_ -= vision_->round_patch_embedding();
   precision_ = Precision::int8;
 }
 

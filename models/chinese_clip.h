@@ -32,6 +32,8 @@ class ChineseClip {
   int64_t embedding_width() const { return config_.projection_dim; }    // J
   float logit_scale() const { return logit_scale_; }  // exp of the stored parameter, ~100 in published models
   Precision precision() const { return precision_; }
+  // Of what products read and attention sees.
+  DType activation_type() const { return precision_ == Precision::f32 ? DType::f32 : DType::bf16; }
   int64_t weight_bytes() const { return weight_bytes_; }
 
   // Calls body(Linear) for the products of every block of the towers that are loaded.

@@ -98,7 +98,7 @@ std::vector<float> Calibration::smoothing(const Linear& w) const {
     float used = 0;
     for (int64_t n0 = 0; n0 < w.weights.n(); n0 += kStrip)
       for (int64_t lane = 0; lane < kStrip; ++lane)
-        used = std::max(used, std::fabs(w.weights.strip_at(n0)[i * kStrip + lane]));
+        used = std::max(used, std::fabs(w.weights.f32_strip_at(n0)[i * kStrip + lane]));
     const float x = fed[static_cast<size_t>(i)];
     if (x > 0 && used > 0) factors[static_cast<size_t>(i)] = std::clamp(std::sqrt(x / used), 1e-3f, 1e3f);
   }

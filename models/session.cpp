@@ -22,6 +22,7 @@ struct Session::Scratch {
   int32_t *type_zeros = nullptr, *positions = nullptr;      // [rows]
   uint8_t* quantized = nullptr;                             // [rows, widest input of a product], eight-bit models only
   float* quantized_scale = nullptr;                         // [rows]
+  int32_t* quantized_zero = nullptr;                        // [rows]
 };
 
 namespace {
@@ -66,27 +67,28 @@ Session::Scratch Session::plan(Arena& arena, const ChineseClip& model, const Ses
   const Vit* vision = model.vision();
   const int64_t longest_text = text != nullptr ? text->config().max_position_embeddings : 0;
   const int64_t image_tokens = vision != nullptr ? vision->config().tokens() : 0;
+  const DType type = model.activation_type();
   s.rows = std::max({options.max_rows, longest_text, image_tokens, int64_t{1}});
   // Both towers use the same memory: they never run at once.
   if (text != nullptr && vision != nullptr) {
     Arena text_only, vision_only;
-    BertScratch::plan(text_only, text->config(), s.rows);
-    VitScratch::plan(vision_only, vision->config(), s.rows);
+    BertScratch::plan(text_only, text->config(), s.rows, type);
+    VitScratch::plan(vision_only, vision->config(), s.rows, type);
     const int64_t bytes = std::max(text_only.used(), vision_only.used());
     if (std::byte* shared = static_cast<std::byte*>(arena.take_bytes(bytes))) {
       Arena first(shared, bytes), second(shared, bytes);
-      s.text = BertScratch::plan(first, text->config(), s.rows);
-      s.vision = VitScratch::plan(second, vision->config(), s.rows);
+      s.text = BertScratch::plan(first, text->config(), s.rows, type);
+      s.vision = VitScratch::plan(second, vision->config(), s.rows, type);
     }
   } else if (text != nullptr) {
-    s.text = BertScratch::plan(arena, text->config(), s.rows);
+    s.text = BertScratch::plan(arena, text->config(), s.rows, type);
   } else if (vision != nullptr) {
-    s.vision = VitScratch::plan(arena, vision->config(), s.rows);
+    s.vision = VitScratch::plan(arena, vision->config(), s.rows, type);
   }
-  if (text != nullptr) s.attention_floats = attention_scratch_floats(longest_text, text->config().head_dim());
+  if (text != nullptr) s.attention_floats = attention_scratch_floats(longest_text, text->config().head_dim(), type);
   if (vision != nullptr)
     s.attention_floats =
-        std::max(s.attention_floats, attention_scratch_floats(image_tokens, vision->config().head_dim()));
+        std::max(s.attention_floats, attention_scratch_floats(image_tokens, vision->config().head_dim(), type));
   s.attention = arena.take(std::max(options.threads, 1), s.attention_floats).f32();
   const auto array = [&]<class T>(T*& pointer) {
     pointer = static_cast<T*>(arena.take_bytes(s.rows * static_cast<int64_t>(sizeof(T))));
@@ -99,8 +101,9 @@ Session::Scratch Session::plan(Arena& arena, const ChineseClip& model, const Ses
   if (model.precision() == Precision::int8) {
     int64_t widest = 0;
     model.for_each_linear([&](const Linear& w) { widest = std::max(widest, w.weights.k()); });
-    s.quantized = static_cast<uint8_t*>(arena.take_bytes(s.rows * round_up(widest, 4)));
+    s.quantized = static_cast<uint8_t*>(arena.take_bytes(s.rows * quantized_stride(widest)));
     array(s.quantized_scale);
+    array(s.quantized_zero);
   }
   return s;
 }
@@ -152,6 +155,7 @@ void Session::run(const ProductObserver* observer, Body body) {
                 .scratch = s.attention + member.index * s.attention_floats,
                 .quantized = s.quantized,
                 .quantized_scale = s.quantized_scale,
+                .quantized_zero = s.quantized_zero,
                 .observer = r.observer};
         (*r.body)(ex);
       },

@@ -7,15 +7,16 @@
 
 namespace tw {
 
-VitScratch VitScratch::plan(Arena& arena, const VisionConfig& c, int64_t rows) {
+VitScratch VitScratch::plan(Arena& arena, const VisionConfig& c, int64_t rows, DType type) {
   const int64_t width = c.hidden_size, padded = round_up(width, kStrip);
-  const int64_t patch_values = c.num_channels * c.patch_size * c.patch_size;
+  const int64_t inside = std::max(c.intermediate_size, c.num_channels * c.patch_size * c.patch_size);
   VitScratch s;
   s.x = arena.take(rows, width);
-  s.y = arena.take(rows, width);
-  s.q = arena.take(rows, padded);
-  s.kv = arena.take(rows, 2 * padded);
-  s.h = arena.take(rows, std::max(c.intermediate_size, patch_values));
+  s.y = arena.take(rows, width, type, product_stride(width, type));
+  s.q = arena.take(rows, padded, type);
+  s.kv = arena.take(rows, 2 * padded, type);
+  s.h = arena.take(rows, inside, type, product_stride(inside, type));
+  s.pooled = arena.take(rows / c.tokens(), width);
   return s;
 }
 
@@ -55,6 +56,13 @@ void Vit::finish_loading() {
   for (int64_t i = 0; i < config_.hidden_size; ++i) first[i] = class_token[i] + first[i];
 }
 
+int64_t Vit::round_patch_embedding() {
+  PackedMatrix& weights = patch_embedding_.weights;
+  const int64_t before = weights.bytes();
+  weights = weights.rounded();
+  return before - weights.bytes();
+}
+
 // clang-format off
 
 // Dosovitskiy et al. 2021 (arXiv:2010.11929), eq. 1-4, with CLIP's extra LayerNorm before the blocks.
@@ -66,7 +74,7 @@ Tensor Vit::forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const Im
   const Tensor x = s.x.row_range(0, images * tokens);                                           // [B T, D]
   const Tensor class_rows = x.every(tokens);                                                    // [B, D]
   const Tensor pixel_rows = s.h.row_range(0, x.rows).column_range(0, patch_embedding_.weights.k());  // [B T, K]
-  const Tensor pooled = s.y.row_range(0, images);                                               // [B, D]
+  const Tensor pooled = s.pooled.row_range(0, images);                                          // [B, D]
   Tap tap{capture, "vision"};
 
   patches(ex, pixel_rows, images, pixels);

@@ -21,15 +21,17 @@ struct VitBlock {
   Linear fc1, fc2;
 };
 
-// Activations of at most R rows (tokens of all images of a slice), D wide; Dp is D in whole strips.
+// Activations of at most R rows (tokens of all images of a slice), D wide; Dp is D in whole strips. What products read
+// and attention sees has the model's activation type.
 struct VitScratch {
-  Tensor x;   // [R, D]      residual stream
-  Tensor y;   // [R, D]      what a product reads
-  Tensor q;   // [R, Dp]
-  Tensor kv;  // [R, 2 Dp]
-  Tensor h;   // [R, max(M, K)]  inside of the MLP; before the first block, the patches
+  Tensor x;       // [R, D]      residual stream, f32
+  Tensor y;       // [R, D]      what a product reads
+  Tensor q;       // [R, Dp]
+  Tensor kv;      // [R, 2 Dp]
+  Tensor h;       // [R, max(M, K)]  inside of the MLP; before the first block, the patches
+  Tensor pooled;  // [R / T, D]  class tokens on their way out, f32
 
-  static VitScratch plan(Arena& arena, const VisionConfig& config, int64_t rows);
+  static VitScratch plan(Arena& arena, const VisionConfig& config, int64_t rows, DType type);
 };
 
 // Where each image's rows are: as one sequence that asks itself, and as a class token that asks the image.
@@ -45,6 +47,8 @@ class Vit {
   // `prefix`: "vision_model." in a full checkpoint, "" in a stand-alone one.
   void bind(WeightBinder& binder, const std::string& prefix);
   void finish_loading();  // folds the class token into the position table
+  // Puts the patch embedding in bf16; the bytes saved. Throws out_of_memory.
+  int64_t round_patch_embedding();
 
   // Calls body(Linear) for the products of every block.
   template <class Body>

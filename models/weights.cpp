@@ -75,28 +75,33 @@ void WeightBinder::vector(Buffer& destination, int64_t offset, int64_t size, con
   jobs_.push_back([this, tensor, out, n] { checkpoint_.read_f32(*tensor, {out, static_cast<size_t>(n)}); });
 }
 
+void WeightBinder::make_room(Linear& w, int64_t n, int64_t k, DType type) {
+  if (loading()) {
+    w.weights = PackedMatrix(n, k, type, "weights");
+  } else {
+    bytes_ += PackedMatrix::bytes_for(n, k, type);
+  }
+}
+
 void WeightBinder::linear(Linear& w, const std::string& name, int64_t n, int64_t k, Bias bias) {
   linear(w, name, {n, k}, bias);
 }
 
 void WeightBinder::linear(Linear& w, const std::string& name, std::vector<int64_t> shape, Bias bias) {
   const int64_t n = shape[0], k = elements(shape) / std::max<int64_t>(n, 1);
-  if (loading()) {
-    w.weights = PackedMatrix(n, k, "weights");
-  } else {
-    bytes_ += PackedMatrix::bytes_for(n, k);
-  }
+  make_room(w, n, k, product_type());
   matrix_rows(w.weights, 0, name + ".weight", shape);
   if (bias == Bias::yes) vector(w.bias, 0, n, name + ".bias", n);
 }
 
+void WeightBinder::projection(Linear& w, const std::string& name, int64_t n, int64_t k) {
+  make_room(w, n, k, DType::f32);
+  matrix_rows(w.weights, 0, name + ".weight", {n, k});
+}
+
 void WeightBinder::joined(Linear& w, std::initializer_list<std::string> names, int64_t n, int64_t k) {
   const int64_t apart = round_up(n, kStrip), total = apart * static_cast<int64_t>(names.size());
-  if (loading()) {
-    w.weights = PackedMatrix(total, k, "weights");
-  } else {
-    bytes_ += PackedMatrix::bytes_for(total, k);
-  }
+  make_room(w, total, k, product_type());
   int64_t first = 0;
   for (const std::string& name : names) {
     matrix_rows(w.weights, first, name + ".weight", {n, k});

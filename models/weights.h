@@ -15,9 +15,9 @@
 
 namespace tw {
 
-// What the matrix products of the towers compute in. The patch embedding, the projections, attention and everything
-// between products stay f32.
-enum class Precision { f32, int8 };
+// What the matrix products of the towers compute in. In bf16 and int8 models attention and the patch embedding are
+// bf16; the projections, the norms and the residual stream are f32 in all.
+enum class Precision { f32, int8, bf16 };
 
 struct LoadOptions {
   Precision precision = Precision::f32;
@@ -35,6 +35,8 @@ class WeightBinder {
   void linear(Linear& w, const std::string& name, int64_t n, int64_t k, Bias bias = Bias::yes);
   // The same from a tensor with more than two dimensions, flattened behind the first: a patch convolution.
   void linear(Linear& w, const std::string& name, std::vector<int64_t> shape, Bias bias);
+  // A weight matrix [n, k] without bias that stays f32 whatever the precision.
+  void projection(Linear& w, const std::string& name, int64_t n, int64_t k);
   // Several matrices [n, k] side by side as one product; each begins at a strip boundary: round_up(n, kStrip) apart.
   void joined(Linear& w, std::initializer_list<std::string> names, int64_t n, int64_t k);
   void layer_norm(LayerNorm& w, const std::string& name, int64_t n, double epsilon);
@@ -54,6 +56,9 @@ class WeightBinder {
 
  private:
   bool loading() const { return checked_; }
+  // Eight-bit products are made from f32 ones later.
+  DType product_type() const { return options_.precision == Precision::bf16 ? DType::bf16 : DType::f32; }
+  void make_room(Linear& w, int64_t n, int64_t k, DType type);
   // The tensor of that name and shape; null (and noted) if it is not there.
   const TensorInfo* expect(const std::string& name, const std::vector<int64_t>& shape);
   void matrix_rows(PackedMatrix& destination, int64_t first_row, const std::string& name,

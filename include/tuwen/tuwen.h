@@ -255,7 +255,9 @@ typedef struct tuwen_model tuwen_model;
 typedef int32_t tuwen_precision;
 enum {
   TUWEN_F32 = 0,
-  TUWEN_INT8 = 1 /* products of the towers' layers in eight bits, scaled by a calibration run while loading */
+  TUWEN_INT8 = 1, /* products of the towers' layers in eight bits, scaled by a calibration run while loading; attention
+                     in bf16 */
+  TUWEN_BF16 = 2  /* products of the towers' layers and attention in bf16, sums in f32 */
 };
 
 typedef int32_t tuwen_towers;

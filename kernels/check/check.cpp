@@ -12,9 +12,11 @@ struct Entry {
 
 constexpr Entry kEntries[] = {
     {"linear", check::linear},
+    {"linear_bf16", check::linear_bf16},
     {"linear_int8", check::linear_int8},
     {"quantize", check::quantize},
     {"attention", check::attention},
+    {"attention_bf16", check::attention_bf16},
     {"layer_norm", check::layer_norm},
     {"softmax", check::softmax},
     {"l2_normalize", check::l2_normalize},

@@ -1,4 +1,6 @@
 // linear, its eight-bit form, quantisation, similarity.
+#include <algorithm>
+
 #include "kernels/check/evidence.h"
 
 namespace tw::check {
@@ -78,19 +80,21 @@ void linear(const KernelTable& table, Generator& random, Verdict& verdict) {
 void linear_int8(const KernelTable& table, Generator& random, Verdict& verdict) {
   for (const Shape& s : kShapes) {
     for (const Mode& mode : kModes) {
-      const int64_t k = (s.k + 3) / 4 * 4, padded = (s.columns + kStrip - 1) / kStrip * kStrip;
+      const int64_t k = int8_depth(s.k), padded = (s.columns + kStrip - 1) / kStrip * kStrip;
       std::vector<uint8_t> x(static_cast<size_t>(s.rows * k));
       for (uint8_t& v : x) v = static_cast<uint8_t>(random.integer(0, 255));
       std::vector<int64_t> sums(static_cast<size_t>(s.rows * s.columns));
       Lines<int8_t> weights(padded * k);
-      std::vector<int32_t> correction(static_cast<size_t>(padded));
+      std::vector<int32_t> w_sum(static_cast<size_t>(padded)), x_zero(static_cast<size_t>(s.rows));
+      for (int32_t& v : x_zero) v = static_cast<int32_t>(random.integer(0, 255));
       for (int64_t n = 0; n < s.columns; ++n) {
         for (int64_t i = 0; i < s.k; ++i) {
           const int64_t w = random.integer(-127, 127);
           weights.data()[n / kStrip * kStrip * k + (i / 4 * kStrip + n % kStrip) * 4 + i % 4] = static_cast<int8_t>(w);
-          correction[static_cast<size_t>(n)] -= static_cast<int32_t>(128 * w);
+          w_sum[static_cast<size_t>(n)] += static_cast<int32_t>(w);
           for (int64_t m = 0; m < s.rows; ++m)
-            sums[static_cast<size_t>(m * s.columns + n)] += w * (x[static_cast<size_t>(m * k + i)] - 128);
+            sums[static_cast<size_t>(m * s.columns + n)] +=
+                w * (x[static_cast<size_t>(m * k + i)] - x_zero[static_cast<size_t>(m)]);
         }
       }
       const auto scale = [&] { return random.uniform(1e-3f, 1e-2f); };
@@ -101,9 +105,10 @@ void linear_int8(const KernelTable& table, Generator& random, Verdict& verdict) 
       table.linear_int8({.x = x.data(),
                          .x_stride = k,
                          .x_scale = x_scale.data(),
+                         .x_zero = x_zero.data(),
                          .weights = weights.data(),
                          .w_scale = w_scale.data(),
-                         .correction = correction.data(),
+                         .w_sum = w_sum.data(),
                          .bias = mode.bias ? bias.data() : nullptr,
                          .y = y.data(),
                          .y_stride = y.stride(),
@@ -131,33 +136,40 @@ void linear_int8(const KernelTable& table, Generator& random, Verdict& verdict) 
 void quantize(const KernelTable& table, Generator& random, Verdict& verdict) {
   for (const int64_t columns : {1, 7, 16, 33, 80}) {
     for (const bool multiplied : {false, true}) {
-      const int64_t rows = 4, y_columns = (columns + 3) / 4 * 4, y_stride = y_columns + 4;
+      const int64_t rows = 5, y_columns = int8_depth(columns), y_stride = y_columns + 4;
       Matrix x(rows, columns, [&] { return random.uniform(-3, 3); });
       const Matrix multiplier(1, columns, [&] { return random.uniform(0.5f, 2); });
       for (int64_t c = 0; c < columns; ++c) x.at(1, c) = 0;
       x.at(2, columns - 1) = std::numeric_limits<float>::infinity();
+      for (int64_t c = 0; c < columns; ++c) x.at(3, c) = std::abs(x.at(3, c));  // all on one side of zero
       std::vector<uint8_t> y(static_cast<size_t>(rows * y_stride), 77);
       Matrix scale(1, rows);
+      std::vector<int32_t> zero(static_cast<size_t>(rows), -1);
       table.quantize({.x = x.data(),
                       .x_stride = x.stride(),
                       .multiplier = multiplied ? multiplier.data() : nullptr,
                       .y = y.data(),
                       .y_stride = y_stride,
                       .x_scale = scale.data(),
+                      .x_zero = zero.data(),
                       .rows = rows,
                       .columns = columns,
                       .y_columns = y_columns});
       verdict.intact("scales", scale);
       for (int64_t r = 0; r < rows; ++r) {
         const auto value = [&](int64_t c) { return x.value(r, c) * (multiplied ? multiplier.value(0, c) : 1); };
-        double largest = 0;
-        for (int64_t c = 0; c < columns; ++c) largest = std::max(largest, std::abs(value(c)));
-        if (r == 2) largest = std::numeric_limits<double>::quiet_NaN();
-        verdict.near("scale of a row", r, 0, scale.at(0, r), largest / 127, 4 * kUnit * largest / 127);
+        double low = 0, high = 0;
+        for (int64_t c = 0; c < columns; ++c) low = std::min(low, value(c)), high = std::max(high, value(c));
+        double range = high - low;
+        if (r == 2) range = std::numeric_limits<double>::quiet_NaN();
+        verdict.near("scale of a row", r, 0, scale.at(0, r), range / 255, 4 * kUnit * range / 255);
+        const double origin = r != 2 && range > 0 ? -low / range * 255 : 0;
+        const int z = zero[static_cast<size_t>(r)];
+        verdict.near("zero of a row", r, 0, static_cast<float>(z), origin, 0.5001);
         for (int64_t c = 0; c < y_stride; ++c) {
           const int level = y[static_cast<size_t>(r * y_stride + c)];
-          const bool number = c < columns && r != 2 && largest > 0;
-          const double expected = number ? value(c) / largest * 127 + 128 : c < y_columns ? 128 : 77;
+          const bool number = c < columns && r != 2 && range > 0;
+          const double expected = number ? std::clamp(value(c) / range * 255 + z, 0.0, 255.0) : c < y_columns ? 0 : 77;
           // Rounding may go either way close to a tie.
           verdict.near("level", r, c, static_cast<float>(level), expected, number ? 0.5001 : 0);
         }

@@ -9,11 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "core/dtype.h"
 #include "kernels/check/check.h"
 
 namespace tw::check {
 
-constexpr double kUnit = 0x1p-24;  // unit roundoff of f32
+constexpr double kUnit = 0x1p-24;     // unit roundoff of f32
+constexpr double kBf16Unit = 0x1p-8;  // and of bf16
 
 // SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 class Generator {
@@ -75,6 +77,44 @@ class Matrix {
   std::vector<float> memory_;
 };
 
+// A matrix [rows, columns] of bf16 whose rows lie apart, with a NaN that no computation produces around them. Rows
+// begin at even elements and may be read up to the depth that products need, as those of activations.
+class Bf16Matrix {
+ public:
+  Bf16Matrix(int64_t rows, int64_t columns)
+      : rows_(rows),
+        columns_(columns),
+        stride_(bf16_depth(columns) + 2),
+        memory_(static_cast<size_t>((rows + 2) * stride_), kPoison) {}
+  // `m` rounded, zeros up to the depth.
+  explicit Bf16Matrix(const Matrix& m) : Bf16Matrix(m.rows(), m.columns()) {
+    for (int64_t r = 0; r < rows_; ++r)
+      for (int64_t c = 0; c < bf16_depth(columns_); ++c)
+        data()[r * stride_ + c] = c < columns_ ? tw::f32_to_bf16(m.at(r, c)) : 0;
+  }
+
+  int64_t rows() const { return rows_; }
+  int64_t columns() const { return columns_; }
+  int64_t stride() const { return stride_; }
+  uint16_t* data() { return memory_.data() + stride_; }
+  const uint16_t* data() const { return memory_.data() + stride_; }
+  float at(int64_t r, int64_t c) const { return tw::bf16_to_f32(data()[r * stride_ + c]); }
+  double value(int64_t r, int64_t c) const { return static_cast<double>(at(r, c)); }
+  // Every element was written, nothing else was. Only for outputs.
+  bool intact() const {
+    for (int64_t i = -stride_; i < static_cast<int64_t>(memory_.size()) - stride_; ++i) {
+      const bool inside = i >= 0 && i < rows_ * stride_ && i % stride_ < columns_;
+      if (inside == (data()[i] == kPoison)) return false;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr uint16_t kPoison = 0x7FB5;
+  int64_t rows_, columns_, stride_;
+  std::vector<uint16_t> memory_;
+};
+
 // Memory in whole cache lines, as packed weights and scratch are.
 template <class T>
 class Lines {
@@ -107,7 +147,8 @@ class Verdict {
     near(what, row, column, got, expected, 0);
   }
   // All of an output was written and nothing else.
-  void intact(const char* what, const Matrix& m) {
+  template <class AnyMatrix>
+  void intact(const char* what, const AnyMatrix& m) {
     if (!m.intact()) fail(std::string(what) + ": an element was not written, or something else was");
   }
   void require(bool condition, const char* what) {
@@ -126,8 +167,10 @@ class Verdict {
 
 // One per entry of the table.
 void linear(const KernelTable& table, Generator& random, Verdict& verdict);
+void linear_bf16(const KernelTable& table, Generator& random, Verdict& verdict);
 void linear_int8(const KernelTable& table, Generator& random, Verdict& verdict);
 void quantize(const KernelTable& table, Generator& random, Verdict& verdict);
+void attention_bf16(const KernelTable& table, Generator& random, Verdict& verdict);
 void attention(const KernelTable& table, Generator& random, Verdict& verdict);
 void layer_norm(const KernelTable& table, Generator& random, Verdict& verdict);
 void softmax(const KernelTable& table, Generator& random, Verdict& verdict);

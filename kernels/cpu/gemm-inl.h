@@ -85,12 +85,36 @@ TUWEN_INLINE void for_each_column_vector(int64_t columns, Body body) {
   }
 }
 
+// The last steps of a tile whose outputs are bf16: a row is activated before it is rounded.
+template <class V, int MR, int NS, class Args>
+TUWEN_INLINE void finish_bf16(Tile<F32Product<V>, MR, NS>& acc, const Args& d, int64_t row, int64_t column,
+                              int64_t columns) {
+  constexpr int kVectors = Tile<F32Product<V>, MR, NS>::kVectors;
+  uint16_t* y = static_cast<uint16_t*>(d.y) + row * d.y_stride + column;
+  if (d.activation != Activation::linear) {
+    alignas(64) float rows[static_cast<size_t>(MR * NS * 16)];
+#pragma GCC unroll 8
+    for (int i = 0; i < MR; ++i)
+#pragma GCC unroll 8
+      for (int j = 0; j < kVectors; ++j) acc.at[i][j].store(rows + i * NS * 16 + j * V::kLanes);
+    activate_row<V>(d.activation, rows, rows, MR * NS * 16);
+    for (int i = 0; i < MR; ++i)
+      for_each_column_vector<V, kVectors>(columns, [&](int, int64_t c, auto lanes) {
+        store_bf16(y + i * d.y_stride + c, V::load(rows + i * NS * 16 + c), lanes);
+      });
+    return;
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; ++i)
+    for_each_column_vector<V, kVectors>(
+        columns, [&](int j, int64_t c, auto lanes) { store_bf16(y + i * d.y_stride + c, acc.at[i][j], lanes); });
+}
+
 // From finished sums to memory: bias, what was there, activation.
 template <class V, int MR, int NS, class Args>
 TUWEN_INLINE void finish_tile(Tile<F32Product<V>, MR, NS>& acc, const Args& d, int64_t row, int64_t column) {
   constexpr int kVectors = Tile<F32Product<V>, MR, NS>::kVectors;
   const int64_t columns = d.columns - column < NS * 16 ? d.columns - column : NS * 16;
-  float* y = d.y + row * d.y_stride + column;
   if (d.bias != nullptr) {
     for_each_column_vector<V, kVectors>(columns, [&](int j, int64_t c, auto lanes) {
       const V bias = V::load(d.bias + column + c, lanes);
@@ -98,6 +122,10 @@ TUWEN_INLINE void finish_tile(Tile<F32Product<V>, MR, NS>& acc, const Args& d, i
       for (int i = 0; i < MR; ++i) acc.at[i][j] = acc.at[i][j] + bias;
     });
   }
+  if constexpr (requires { d.y_is_bf16; }) {
+    if (d.y_is_bf16) return finish_bf16<V, MR, NS>(acc, d, row, column, columns);
+  }
+  float* y = static_cast<float*>(d.y) + row * d.y_stride + column;
 #pragma GCC unroll 8
   for (int i = 0; i < MR; ++i) {
     float* out = y + i * d.y_stride;
@@ -109,6 +137,36 @@ TUWEN_INLINE void finish_tile(Tile<F32Product<V>, MR, NS>& acc, const Args& d, i
   // The tile just written is in L1: one switch a row costs nothing, and the tiles stay free of nineteen activations.
   if (d.activation != Activation::linear)
     for (int i = 0; i < MR; ++i) activate_row<V>(d.activation, y + i * d.y_stride, y + i * d.y_stride, columns);
+}
+
+// How a tile multiplies bf16 where there is no instruction for it: pairs are widened to two f32 products.
+template <class V>
+struct WidenedProduct {
+  static constexpr int kLanes = V::kLanes;
+  using Float = V;
+  using Line = Pairs<V>;
+  using Element = Pairs<V>;
+  using Sum = V;
+  static TUWEN_INLINE Sum zero() { return V(0.0f); }
+  static TUWEN_INLINE Line line(const char* p) { return load_pairs(V(0.0f), p); }
+  static TUWEN_INLINE Element element(const char* p) { return broadcast_pair(V(0.0f), p); }
+  static TUWEN_INLINE Sum multiply_add(Element e, Line l, Sum s) { return fma(e.even, l.even, fma(e.odd, l.odd, s)); }
+};
+
+template <class P, int MR, int NS>
+__attribute__((noinline)) void linear_bf16_tile(const LinearBf16Args& p, int64_t row, int64_t column,
+                                                Prefetch prefetch) {
+  constexpr int kVectors = Tile<P, MR, NS>::kVectors;
+  Tile<P, MR, NS> sums;
+  multiply_tile(sums, reinterpret_cast<const char*>(p.x + row * p.x_stride), p.x_stride * 2,
+                reinterpret_cast<const char*>(p.weights + column * p.k), kStrip * p.k * 2, p.k * 2 / kGroupBytes,
+                prefetch);
+  Tile<F32Product<typename P::Float>, MR, NS> acc;
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; ++i)
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) acc.at[i][j] = sums.at[i][j];
+  finish_tile(acc, p, row, column);
 }
 
 template <class V, int MR, int NS>
@@ -197,6 +255,15 @@ void linear_kernel(const LinearArgs& p) {
                        reinterpret_cast<const char*>(p.next),
                        [&](auto mr, auto ns, int64_t row, int64_t column, Prefetch prefetch) {
                          linear_tile<V, decltype(mr)::value, decltype(ns)::value>(p, row, column, prefetch);
+                       });
+}
+
+template <class P, int MaxNS>
+void linear_bf16_kernel(const LinearBf16Args& p) {
+  for_each_tile<MaxNS>(p.rows, p.columns, reinterpret_cast<const char*>(p.weights), kStrip * p.k * 2,
+                       reinterpret_cast<const char*>(p.next),
+                       [&](auto mr, auto ns, int64_t row, int64_t column, Prefetch prefetch) {
+                         linear_bf16_tile<P, decltype(mr)::value, decltype(ns)::value>(p, row, column, prefetch);
                        });
 }
 

@@ -6,14 +6,11 @@
 namespace tw {
 namespace {
 
+// From exact sums of bytes to memory.
 template <class P, int MR, int NS>
-__attribute__((noinline)) void linear_int8_tile(const LinearInt8Args& p, int64_t row, int64_t column,
-                                                Prefetch prefetch) {
+TUWEN_INLINE void finish_int8(const Tile<P, MR, NS>& sums, const LinearInt8Args& p, int64_t row, int64_t column) {
   using V = typename P::Float;
   constexpr int kVectors = Tile<P, MR, NS>::kVectors;
-  Tile<P, MR, NS> sums;
-  multiply_tile(sums, reinterpret_cast<const char*>(p.x + row * p.x_stride), p.x_stride,
-                reinterpret_cast<const char*>(p.weights + column * p.k), kStrip * p.k, p.k / kGroupBytes, prefetch);
   Tile<F32Product<V>, MR, NS> acc;
 #pragma GCC unroll 8
   for (int j = 0; j < kVectors; ++j) {
@@ -21,9 +18,18 @@ __attribute__((noinline)) void linear_int8_tile(const LinearInt8Args& p, int64_t
     const V w_scale = V::load(p.w_scale + c);
 #pragma GCC unroll 8
     for (int i = 0; i < MR; ++i)
-      acc.at[i][j] = P::to_float(sums.at[i][j], p.correction + c) * (w_scale * V(p.x_scale[row + i]));
+      acc.at[i][j] = P::to_float(sums.at[i][j], p.x_zero[row + i], p.w_sum + c) * (w_scale * V(p.x_scale[row + i]));
   }
   finish_tile(acc, p, row, column);
+}
+
+template <class P, int MR, int NS>
+__attribute__((noinline)) void linear_int8_tile(const LinearInt8Args& p, int64_t row, int64_t column,
+                                                Prefetch prefetch) {
+  Tile<P, MR, NS> sums;
+  multiply_tile(sums, reinterpret_cast<const char*>(p.x + row * p.x_stride), p.x_stride,
+                reinterpret_cast<const char*>(p.weights + column * p.k), kStrip * p.k, p.k / kGroupBytes, prefetch);
+  finish_int8(sums, p, row, column);
 }
 
 template <class P, int MaxNS>
@@ -35,29 +41,42 @@ void linear_int8_kernel(const LinearInt8Args& p) {
                        });
 }
 
+// One row of a quantisation; load(i, lanes) gives its numbers. Lanes that take no part must load as zero.
+template <class V, class Load>
+TUWEN_INLINE void quantize_row(const QuantizeArgs& p, int64_t row, Load load) {
+  uint8_t* y = p.y + row * p.y_stride;
+  V low(0.0f), high(0.0f), poison(0.0f);  // 0 x is NaN for an infinity or a NaN, which min() and max() might lose
+  for_each_vector<V>(p.columns, [&](int64_t i, auto lanes) {
+    const V v = load(i, lanes);
+    low = min(low, v), high = max(high, v);
+    poison = fma(v, V(0.0f), poison);
+  });
+  const float bottom = max_lane(V(0.0f) - low), range = max_lane(high) + bottom, bad = sum(poison);
+  const float inverse = bad == 0.0f && range > 0 ? 255.0f / range : 0.0f;
+  const auto zero = static_cast<int32_t>(bad == 0.0f ? bottom * inverse + 0.5f : 0.0f);
+  p.x_scale[row] = range * (1.0f / 255.0f) + bad;
+  p.x_zero[row] = zero;
+  const V factor(inverse);
+  for_each_vector<V>(p.columns, [&](int64_t i, auto lanes) {
+    store_u8(y + i, bad == 0.0f ? load(i, lanes) * factor : V(0.0f), zero, lanes);
+  });
+  for (int64_t i = p.columns; i < p.y_columns; ++i) y[i] = 0;
+}
+
 template <class V>
 void quantize_kernel(const QuantizeArgs& p) {
+  const auto smoothed = [&](V v, int64_t i, auto lanes) {
+    return p.multiplier != nullptr ? v * V::load(p.multiplier + i, lanes) : v;
+  };
   for (int64_t r = 0; r < p.rows; ++r) {
-    const float* x = p.x + r * p.x_stride;
-    uint8_t* y = p.y + r * p.y_stride;
-    const auto value = [&](int64_t i, auto lanes) {
-      const V v = V::load(x + i, lanes);
-      return p.multiplier != nullptr ? v * V::load(p.multiplier + i, lanes) : v;
-    };
-    V largest(0.0f), poison(0.0f);  // 0 x is NaN for an infinity or a NaN, which max() might lose
-    for_each_vector<V>(p.columns, [&](int64_t i, auto lanes) {
-      const V v = value(i, lanes);
-      largest = max(largest, abs(v));
-      poison = fma(v, V(0.0f), poison);
-    });
-    const float top = max_lane(largest), bad = sum(poison);
-    p.x_scale[r] = top * (1.0f / 127.0f) + bad;
-    const V inverse(bad == 0.0f && top > 0 ? 127.0f / top : 0.0f);
-    for_each_vector<V>(p.columns, [&](int64_t i, auto lanes) {
-      const V scaled = round(value(i, lanes) * inverse);
-      store_u8(y + i, bad == 0.0f ? scaled : V(0.0f), lanes);
-    });
-    for (int64_t i = p.columns; i < p.y_columns; ++i) y[i] = 128;
+    if (p.x_is_bf16) {
+      const uint16_t* x = static_cast<const uint16_t*>(p.x) + r * p.x_stride;
+      quantize_row<V>(p, r,
+                      [&](int64_t i, auto lanes) { return smoothed(load_bf16(V(0.0f), x + i, lanes), i, lanes); });
+    } else {
+      const float* x = static_cast<const float*>(p.x) + r * p.x_stride;
+      quantize_row<V>(p, r, [&](int64_t i, auto lanes) { return smoothed(V::load(x + i, lanes), i, lanes); });
+    }
   }
 }
 

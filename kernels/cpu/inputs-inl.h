@@ -32,29 +32,37 @@ void add_periodic_kernel(const AddPeriodicArgs& p) {
 }
 
 // One row of patches after the other: pixels are read in memory order, each patch's lines are contiguous in y.
-template <class V>
-void patches_f32_kernel(const PatchesArgs& p) {
+// `store` writes a vector of values to T.
+template <class V, class T, class Store>
+TUWEN_INLINE void patches_from_f32(const PatchesArgs& p, T* y_base, Store store) {
   const auto* pixels = static_cast<const float*>(p.pixels);
   const int64_t grid_width = p.width / p.patch;
   for (int64_t r = 0; r < p.rows; ++r) {
     const int64_t gy = (p.first_row + r) / grid_width, gx = (p.first_row + r) % grid_width;
-    float* out = p.y + r * p.y_stride;
+    T* out = y_base + r * p.y_stride;
     for (int64_t c = 0; c < p.channels; ++c) {
       for (int64_t y = 0; y < p.patch; ++y, out += p.patch) {
         const float* line = pixels + (c * p.height + gy * p.patch + y) * p.width + gx * p.patch;
-        for_each_vector<V>(p.patch, [&](int64_t i, auto k) { V::load(line + i, k).store(out + i, k); });
+        for_each_vector<V>(p.patch, [&](int64_t i, auto k) { store(out + i, V::load(line + i, k), k); });
       }
     }
   }
 }
+template <class V>
+void patches_f32_kernel(const PatchesArgs& p) {
+  if (p.y_is_bf16)
+    return patches_from_f32<V>(p, static_cast<uint16_t*>(p.y), [](uint16_t* y, V v, auto k) { store_bf16(y, v, k); });
+  patches_from_f32<V>(p, static_cast<float*>(p.y), [](float* y, V v, auto k) { v.store(y, k); });
+}
 
-inline void patches_u8_kernel(const PatchesArgs& p) {
+template <class T>
+TUWEN_INLINE void patches_from_u8(const PatchesArgs& p, const T* table, T* y_base) {
   const auto* pixels = static_cast<const uint8_t*>(p.pixels);
   const int64_t grid_width = p.width / p.patch, plane = p.patch * p.patch;
-  const float *red = p.table, *green = p.table + 256, *blue = p.table + 512;
+  const T *red = table, *green = table + 256, *blue = table + 512;
   for (int64_t r = 0; r < p.rows; ++r) {
     const int64_t gy = (p.first_row + r) / grid_width, gx = (p.first_row + r) % grid_width;
-    float* out = p.y + r * p.y_stride;
+    T* out = y_base + r * p.y_stride;
     for (int64_t y = 0; y < p.patch; ++y, out += p.patch) {
       const uint8_t* line = pixels + ((gy * p.patch + y) * p.width + gx * p.patch) * 3;
       for (int64_t x = 0; x < p.patch; ++x) {
@@ -64,6 +72,13 @@ inline void patches_u8_kernel(const PatchesArgs& p) {
       }
     }
   }
+}
+template <class V>
+void patches_u8_kernel(const PatchesArgs& p) {
+  if (!p.y_is_bf16) return patches_from_u8(p, p.table, static_cast<float*>(p.y));
+  uint16_t rounded[3 * 256];
+  for_each_vector<V>(3 * 256, [&](int64_t i, auto k) { store_bf16(rounded + i, V::load(p.table + i, k), k); });
+  patches_from_u8(p, rounded, static_cast<uint16_t*>(p.y));
 }
 
 template <class V>

@@ -31,8 +31,9 @@ struct VnniProduct512 {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(s.v) : "v"(e.v), "v"(l.v));
     return s;
   }
-  static TUWEN_INLINE Float to_float(Sum s, const int32_t* correction) {
-    return _mm512_cvtepi32_ps(_mm512_add_epi32(s.v, _mm512_loadu_si512(correction)));
+  static TUWEN_INLINE Float to_float(Sum s, int32_t x_zero, const int32_t* w_sum) {
+    const __m512i shift = _mm512_mullo_epi32(_mm512_set1_epi32(x_zero), _mm512_loadu_si512(w_sum));
+    return _mm512_cvtepi32_ps(_mm512_sub_epi32(s.v, shift));
   }
 };
 
@@ -57,13 +58,16 @@ struct MaddProduct512 : VnniProduct512 {
   }
 };
 
-TUWEN_INLINE void store_u8(uint8_t* p, F32x16 whole, All = {}) {
-  const __m512i shifted = _mm512_add_epi32(_mm512_cvtps_epi32(whole.v), _mm512_set1_epi32(128));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(shifted));
+// round(scaled) + zero, held to 0 ... 255.
+TUWEN_INLINE __m128i u8_of(F32x16 scaled, int32_t zero) {
+  const __m512i shifted = _mm512_add_epi32(_mm512_cvtps_epi32(scaled.v), _mm512_set1_epi32(zero));
+  return _mm512_cvtusepi32_epi8(_mm512_max_epi32(shifted, _mm512_setzero_si512()));
 }
-TUWEN_INLINE void store_u8(uint8_t* p, F32x16 whole, First f) {
-  const __m512i shifted = _mm512_add_epi32(_mm512_cvtps_epi32(whole.v), _mm512_set1_epi32(128));
-  _mm_mask_storeu_epi8(p, F32x16::mask_of(f), _mm512_cvtepi32_epi8(shifted));
+TUWEN_INLINE void store_u8(uint8_t* p, F32x16 scaled, int32_t zero, All = {}) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), u8_of(scaled, zero));
+}
+TUWEN_INLINE void store_u8(uint8_t* p, F32x16 scaled, int32_t zero, First f) {
+  _mm_mask_storeu_epi8(p, F32x16::mask_of(f), u8_of(scaled, zero));
 }
 
 }  // namespace

@@ -14,6 +14,12 @@ struct First {
   int count;
 };
 
+// The two halves of a vector of bf16 pairs, widened.
+template <class V>
+struct Pairs {
+  V even, odd;
+};
+
 // body(i, lanes) for each vector of a row of n floats.
 template <class V, class Body>
 TUWEN_INLINE void for_each_vector(int64_t n, Body body) {

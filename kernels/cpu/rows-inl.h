@@ -15,7 +15,8 @@ void layer_norm_kernel(const LayerNormArgs& p) {
   const float share = 1.0f / static_cast<float>(p.columns);
   for (int64_t r = 0; r < p.rows; ++r) {
     const float* x = p.x + r * p.x_stride;
-    float* y = p.y + r * p.y_stride;
+    float* y = p.y == nullptr ? nullptr : p.y + r * p.y_stride;
+    uint16_t* y_bf16 = p.y_bf16 == nullptr ? nullptr : p.y_bf16 + r * p.y_bf16_stride;
     V total[2] = {V(0.0f), V(0.0f)}, squares[2] = {V(0.0f), V(0.0f)}, rest[2] = {V(0.0f), V(0.0f)};
     for_each_vector_in_turn<V>(p.columns,
                                [&](int64_t i, auto k, int part) { total[part] = total[part] + V::load(x + i, k); });
@@ -33,7 +34,9 @@ void layer_norm_kernel(const LayerNormArgs& p) {
     const V factor(inverse_sigma), offset(-shift * inverse_sigma);
     for_each_vector<V>(p.columns, [&](int64_t i, auto k) {
       const V normal = fma(V::load(x + i, k) - mean, factor, offset);
-      fma(normal, V::load(p.gamma + i, k), V::load(p.beta + i, k)).store(y + i, k);
+      const V result = fma(normal, V::load(p.gamma + i, k), V::load(p.beta + i, k));
+      if (y != nullptr) result.store(y + i, k);
+      if (y_bf16 != nullptr) store_bf16(y_bf16 + i, result, k);
     });
   }
 }

@@ -72,19 +72,52 @@ TUWEN_INLINE float max_lane(F32x8 a) {
 TUWEN_INLINE F32x8 load_f16(F32x8, const uint16_t* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
 }
-TUWEN_INLINE F32x8 load_bf16(F32x8, const uint16_t* p) {
-  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+TUWEN_INLINE __m128i load_u16(const uint16_t* p, All = {}) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
 }
-TUWEN_INLINE void store_bf16(uint16_t* p, F32x8 a) {
+TUWEN_INLINE __m128i load_u16(const uint16_t* p, First f) {
+  uint16_t part[8] = {};
+  for (int i = 0; i < f.count; ++i) part[i] = p[i];
+  return load_u16(part);
+}
+template <class Lanes = All>
+TUWEN_INLINE F32x8 load_bf16(F32x8, const uint16_t* p, Lanes lanes = {}) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_u16(p, lanes)), 16));
+}
+TUWEN_INLINE Pairs<F32x8> pairs_of(__m256i both) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(both, 16)),
+          _mm256_castsi256_ps(_mm256_and_si256(both, _mm256_set1_epi32(static_cast<int>(0xFFFF0000u))))};
+}
+TUWEN_INLINE Pairs<F32x8> load_pairs(F32x8, const char* p) {
+  return pairs_of(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+TUWEN_INLINE Pairs<F32x8> broadcast_pair(F32x8, const char* p) {
+  int32_t pair;
+  __builtin_memcpy(&pair, p, sizeof pair);
+  return pairs_of(_mm256_set1_epi32(pair));
+}
+// Two rows of bf16 as one row of pairs; lanes that take no part become zero.
+template <class Lanes = All>
+TUWEN_INLINE void interleave_bf16(F32x8, uint16_t* out, const uint16_t* even, const uint16_t* odd, Lanes lanes = {}) {
+  const __m256i low = _mm256_cvtepu16_epi32(load_u16(even, lanes)), high = _mm256_cvtepu16_epi32(load_u16(odd, lanes));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_or_si256(low, _mm256_slli_epi32(high, 16)));
+}
+TUWEN_INLINE __m128i bf16_of(F32x8 a) {
   const __m256i u = _mm256_castps_si256(a.v);
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
   const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7FFF)), odd), 16);
   const __m256i quiet = _mm256_or_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(0x40));
   const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q));
   const __m256i result = _mm256_blendv_epi8(rounded, quiet, nan);
-  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(result, result), 0x08);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
+  return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi32(result, result), 0x08));
+}
+TUWEN_INLINE void store_bf16(uint16_t* p, F32x8 a, All = {}) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bf16_of(a));
+}
+TUWEN_INLINE void store_bf16(uint16_t* p, F32x8 a, First f) {
+  uint16_t part[8];
+  store_bf16(part, a);
+  for (int i = 0; i < f.count; ++i) p[i] = part[i];
 }
 
 // Sixteen rows of up to sixteen floats, turned, eight by eight. Missing rows read as zero; writes out[c * 16 + r].

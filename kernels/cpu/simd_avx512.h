@@ -64,17 +64,47 @@ TUWEN_INLINE float max_lane(F32x16 a) {
 TUWEN_INLINE F32x16 load_f16(F32x16, const uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
 }
-TUWEN_INLINE F32x16 load_bf16(F32x16, const uint16_t* p) {
-  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+TUWEN_INLINE __m256i load_u16(const uint16_t* p, All = {}) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
-TUWEN_INLINE void store_bf16(uint16_t* p, F32x16 a) {
+TUWEN_INLINE __m256i load_u16(const uint16_t* p, First f) { return _mm256_maskz_loadu_epi16(F32x16::mask_of(f), p); }
+template <class Lanes = All>
+TUWEN_INLINE F32x16 load_bf16(F32x16, const uint16_t* p, Lanes lanes = {}) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_u16(p, lanes)), 16));
+}
+TUWEN_INLINE Pairs<F32x16> pairs_of(__m512i both) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(both, 16)),
+          _mm512_castsi512_ps(_mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xFFFF0000u))))};
+}
+TUWEN_INLINE Pairs<F32x16> load_pairs(F32x16, const char* p) { return pairs_of(_mm512_loadu_si512(p)); }
+TUWEN_INLINE Pairs<F32x16> broadcast_pair(F32x16, const char* p) {
+  int32_t pair;
+  __builtin_memcpy(&pair, p, sizeof pair);
+  return pairs_of(_mm512_set1_epi32(pair));
+}
+// Two rows of bf16 as one row of pairs; lanes that take no part become zero.
+template <class Lanes = All>
+TUWEN_INLINE void interleave_bf16(F32x16, uint16_t* out, const uint16_t* even, const uint16_t* odd, Lanes lanes = {}) {
+  const __m512i low = _mm512_cvtepu16_epi32(load_u16(even, lanes)), high = _mm512_cvtepu16_epi32(load_u16(odd, lanes));
+  _mm512_storeu_si512(out, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+}
+#ifdef __AVX512BF16__  // denormals become zero
+TUWEN_INLINE __m256i bf16_of(F32x16 a) { return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(a.v)); }
+#else
+TUWEN_INLINE __m256i bf16_of(F32x16 a) {
   const __m512i u = _mm512_castps_si512(a.v);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
   const __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7FFF)), odd), 16);
   const __m512i quiet = _mm512_or_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(0x40));
   const __m512i result = _mm512_mask_blend_epi32(_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), rounded, quiet);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(result));
+  return _mm512_cvtepi32_epi16(result);
+}
+#endif
+TUWEN_INLINE void store_bf16(uint16_t* p, F32x16 a, All = {}) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), bf16_of(a));
+}
+TUWEN_INLINE void store_bf16(uint16_t* p, F32x16 a, First f) {
+  _mm256_mask_storeu_epi16(p, F32x16::mask_of(f), bf16_of(a));
 }
 
 // Sixteen rows of sixteen floats, turned. `rows` may be fewer (missing ones read as zero); writes out[c * 16 + r].

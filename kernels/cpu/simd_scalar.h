@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 
 #include "core/dtype.h"
 #include "kernels/cpu/lanes.h"
@@ -43,8 +44,24 @@ TUWEN_INLINE F32x1 scale_by_power(F32x1 a, F32x1 n) { return F32x1{std::ldexp(a.
 TUWEN_INLINE float sum(F32x1 a) { return a.v; }
 TUWEN_INLINE float max_lane(F32x1 a) { return a.v; }
 TUWEN_INLINE F32x1 load_f16(F32x1, const uint16_t* p) { return F32x1{f16_to_f32(*p)}; }
-TUWEN_INLINE F32x1 load_bf16(F32x1, const uint16_t* p) { return F32x1{bf16_to_f32(*p)}; }
-TUWEN_INLINE void store_bf16(uint16_t* p, F32x1 a) { *p = f32_to_bf16(a.v); }
+template <class Lanes = All>
+TUWEN_INLINE F32x1 load_bf16(F32x1, const uint16_t* p, Lanes = {}) {
+  return F32x1{bf16_to_f32(*p)};
+}
+template <class Lanes = All>
+TUWEN_INLINE void store_bf16(uint16_t* p, F32x1 a, Lanes = {}) {
+  *p = f32_to_bf16(a.v);
+}
+TUWEN_INLINE Pairs<F32x1> load_pairs(F32x1, const char* p) {
+  uint16_t pair[2];
+  std::memcpy(pair, p, sizeof pair);
+  return {F32x1{bf16_to_f32(pair[0])}, F32x1{bf16_to_f32(pair[1])}};
+}
+TUWEN_INLINE Pairs<F32x1> broadcast_pair(F32x1 v, const char* p) { return load_pairs(v, p); }
+template <class Lanes = All>
+TUWEN_INLINE void interleave_bf16(F32x1, uint16_t* out, const uint16_t* even, const uint16_t* odd, Lanes = {}) {
+  out[0] = *even, out[1] = *odd;
+}
 TUWEN_INLINE void transpose_16x16(F32x1, float* out, const float* in, int64_t stride, int rows, First columns) {
   for (int c = 0; c < columns.count; ++c)
     for (int r = 0; r < 16; ++r) out[c * 16 + r] = r < rows ? in[r * stride + c] : 0.0f;

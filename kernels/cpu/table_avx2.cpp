@@ -1,4 +1,5 @@
 #include "kernels/cpu/attention-inl.h"
+#include "kernels/cpu/attention_bf16-inl.h"
 #include "kernels/cpu/gemm-inl.h"
 #include "kernels/cpu/gemm_int8-inl.h"
 #include "kernels/cpu/inputs-inl.h"
@@ -9,26 +10,44 @@
 
 namespace tw {
 
-const KernelTable& avx2_table() {
-  static constexpr KernelTable kTable = {
-      .name = "avx2",
+namespace {
+
+constexpr auto kLinearBf16 = linear_bf16_kernel<WidenedProduct<F32x8>, 1>;
+
+// The tables differ in how they multiply bytes.
+constexpr KernelTable table_of(const char* name, void (*linear_int8)(const LinearInt8Args&)) {
+  return {
+      .name = name,
       .linear = linear_kernel<F32x8, 1>,
-      .linear_int8 = linear_int8_kernel<MaddProduct256, 1>,
+      .linear_bf16 = kLinearBf16,
+      .linear_int8 = linear_int8,
       .quantize = quantize_kernel<F32x8>,
       .attention = attention_kernel<F32x8, 1>,
+      .attention_bf16 = attention_bf16_kernel<F32x8, kLinearBf16>,
       .layer_norm = layer_norm_kernel<F32x8>,
       .softmax = softmax_kernel<F32x8>,
       .l2_normalize = l2_normalize_kernel<F32x8>,
       .activation = activation_kernel<F32x8>,
       .embed = embed_kernel<F32x8>,
       .add_periodic = add_periodic_kernel<F32x8>,
-      .patches_u8 = patches_u8_kernel,
+      .patches_u8 = patches_u8_kernel<F32x8>,
       .patches_f32 = patches_f32_kernel<F32x8>,
       .similarity = similarity_kernel<F32x8>,
       .f16_to_f32 = f16_to_f32_kernel<F32x8>,
       .bf16_to_f32 = bf16_to_f32_kernel<F32x8>,
       .f32_to_bf16 = f32_to_bf16_kernel<F32x8>,
   };
+}
+
+}  // namespace
+
+const KernelTable& avx2_table() {
+  static constexpr KernelTable kTable = table_of("avx2", linear_int8_kernel<MaddProduct256, 1>);
+  return kTable;
+}
+
+const KernelTable& avx2vnni_table() {
+  static constexpr KernelTable kTable = table_of("avx2vnni", linear_int8_kernel<VnniProduct256, 1>);
   return kTable;
 }
 

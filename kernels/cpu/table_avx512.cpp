@@ -1,4 +1,7 @@
+#include "kernels/cpu/amx.h"
 #include "kernels/cpu/attention-inl.h"
+#include "kernels/cpu/attention_bf16-inl.h"
+#include "kernels/cpu/bf16_avx512.h"
 #include "kernels/cpu/gemm-inl.h"
 #include "kernels/cpu/gemm_int8-inl.h"
 #include "kernels/cpu/inputs-inl.h"
@@ -11,21 +14,24 @@ namespace tw {
 
 namespace {
 
-// The tables differ in how they multiply bytes.
-constexpr KernelTable table_of(const char* name, void (*linear_int8)(const LinearInt8Args&)) {
+// The tables differ in how they multiply bf16 and bytes.
+template <void (*LinearBf16)(const LinearBf16Args&), void (*LinearInt8)(const LinearInt8Args&)>
+constexpr KernelTable table_of(const char* name) {
   return {
       .name = name,
       .linear = linear_kernel<F32x16, 4>,
-      .linear_int8 = linear_int8,
+      .linear_bf16 = LinearBf16,
+      .linear_int8 = LinearInt8,
       .quantize = quantize_kernel<F32x16>,
       .attention = attention_kernel<F32x16, 4>,
+      .attention_bf16 = attention_bf16_kernel<F32x16, LinearBf16>,
       .layer_norm = layer_norm_kernel<F32x16>,
       .softmax = softmax_kernel<F32x16>,
       .l2_normalize = l2_normalize_kernel<F32x16>,
       .activation = activation_kernel<F32x16>,
       .embed = embed_kernel<F32x16>,
       .add_periodic = add_periodic_kernel<F32x16>,
-      .patches_u8 = patches_u8_kernel,
+      .patches_u8 = patches_u8_kernel<F32x16>,
       .patches_f32 = patches_f32_kernel<F32x16>,
       .similarity = similarity_kernel<F32x16>,
       .f16_to_f32 = f16_to_f32_kernel<F32x16>,
@@ -37,12 +43,25 @@ constexpr KernelTable table_of(const char* name, void (*linear_int8)(const Linea
 }  // namespace
 
 const KernelTable& avx512_table() {
-  static constexpr KernelTable kTable = table_of("avx512", linear_int8_kernel<MaddProduct512, 4>);
+  static constexpr KernelTable kTable =
+      table_of<linear_bf16_kernel<WidenedProduct<F32x16>, 4>, linear_int8_kernel<MaddProduct512, 4>>("avx512");
   return kTable;
 }
 
 const KernelTable& avx512vnni_table() {
-  static constexpr KernelTable kTable = table_of("avx512vnni", linear_int8_kernel<VnniProduct512, 4>);
+  static constexpr KernelTable kTable =
+      table_of<linear_bf16_kernel<WidenedProduct<F32x16>, 4>, linear_int8_kernel<VnniProduct512, 4>>("avx512vnni");
+  return kTable;
+}
+
+const KernelTable& avx512bf16_table() {
+  static constexpr KernelTable kTable =
+      table_of<linear_bf16_kernel<Bf16Product512, 4>, linear_int8_kernel<VnniProduct512, 4>>("avx512bf16");
+  return kTable;
+}
+
+const KernelTable& avx512amx_table() {
+  static constexpr KernelTable kTable = table_of<linear_bf16_amx, linear_int8_amx>("avx512amx");
   return kTable;
 }
 

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/dtype.h"
 #include "kernels/reference/kernels.h"
 
 namespace tw::reference {
@@ -26,6 +27,31 @@ void attention(const AttentionArgs& p) {
       for (int64_t j = 0; j < p.keys; ++j)
         out += static_cast<double>(probability[j]) * static_cast<double>(p.v[j * p.v_stride + c]);
       p.out[i * p.out_stride + c] = static_cast<float>(out / sum);
+    }
+  }
+}
+
+void attention_bf16(const AttentionBf16Args& p) {
+  float* probability = p.scratch;  // [keys]
+  const auto at = [](const uint16_t* base, int64_t i) { return static_cast<double>(tw::bf16_to_f32(base[i])); };
+  for (int64_t i = 0; i < p.queries; ++i) {
+    double largest = -HUGE_VAL, sum = 0;
+    const auto score = [&](int64_t j) {
+      double s = 0;
+      for (int64_t c = 0; c < p.width; ++c) s += at(p.q, i * p.q_stride + c) * at(p.k, j * p.k_stride + c);
+      return s * static_cast<double>(p.scale);
+    };
+    for (int64_t j = 0; j < p.keys; ++j) largest = std::fmax(largest, score(j));
+    for (int64_t j = 0; j < p.keys; ++j) {
+      const double e = std::exp(score(j) - largest);
+      sum += e;
+      probability[j] = static_cast<float>(e);
+    }
+    for (int64_t c = 0; c < p.width; ++c) {
+      double out = 0;
+      for (int64_t j = 0; j < p.keys; ++j)
+        out += static_cast<double>(tw::bf16_to_f32(tw::f32_to_bf16(probability[j]))) * at(p.v, j * p.v_stride + c);
+      p.out[i * p.out_stride + c] = tw::f32_to_bf16(static_cast<float>(out / sum));
     }
   }
 }

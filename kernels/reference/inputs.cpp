@@ -1,4 +1,5 @@
 // From ids and pixels to the first matrix of a tower.
+#include "core/dtype.h"
 #include "kernels/reference/kernels.h"
 
 namespace tw::reference {
@@ -23,10 +24,19 @@ void patches(const PatchesArgs& p, Value value) {
   const int64_t grid_width = p.width / p.patch;
   for (int64_t r = 0; r < p.rows; ++r) {
     const int64_t y0 = (p.first_row + r) / grid_width * p.patch, x0 = (p.first_row + r) % grid_width * p.patch;
-    float* out = p.y + r * p.y_stride;
-    for (int64_t c = 0; c < p.channels; ++c)
-      for (int64_t y = 0; y < p.patch; ++y)
-        for (int64_t x = 0; x < p.patch; ++x) *out++ = value(c, y0 + y, x0 + x);
+    int64_t at = r * p.y_stride;
+    for (int64_t c = 0; c < p.channels; ++c) {
+      for (int64_t y = 0; y < p.patch; ++y) {
+        for (int64_t x = 0; x < p.patch; ++x, ++at) {
+          const float v = value(c, y0 + y, x0 + x);
+          if (p.y_is_bf16) {
+            static_cast<uint16_t*>(p.y)[at] = tw::f32_to_bf16(v);
+          } else {
+            static_cast<float*>(p.y)[at] = v;
+          }
+        }
+      }
+    }
   }
 }
 

@@ -6,9 +6,11 @@
 namespace tw::reference {
 
 void linear(const LinearArgs& p);
+void linear_bf16(const LinearBf16Args& p);
 void linear_int8(const LinearInt8Args& p);
 void quantize(const QuantizeArgs& p);
 void attention(const AttentionArgs& p);
+void attention_bf16(const AttentionBf16Args& p);
 void layer_norm(const LayerNormArgs& p);
 void softmax(const RowsArgs& p);
 void l2_normalize(const RowsArgs& p);

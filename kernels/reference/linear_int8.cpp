@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 
+#include "core/dtype.h"
 #include "kernels/reference/activation.h"
 #include "kernels/reference/kernels.h"
 
@@ -9,14 +11,19 @@ void linear_int8(const LinearInt8Args& p) {
   for (int64_t m = 0; m < p.rows; ++m) {
     for (int64_t n = 0; n < p.columns; ++n) {
       const int8_t* strip = p.weights + n / kStrip * kStrip * p.k;
-      int64_t sum = p.correction[n];
+      int64_t sum = -static_cast<int64_t>(p.x_zero[m]) * p.w_sum[n];
       for (int64_t k = 0; k < p.k; ++k)
         sum += static_cast<int64_t>(p.x[m * p.x_stride + k]) * strip[(k / 4 * kStrip + n % kStrip) * 4 + k % 4];
       const double bias = p.bias != nullptr ? static_cast<double>(p.bias[n]) : 0;
       const double value =
           static_cast<double>(p.x_scale[m]) * static_cast<double>(p.w_scale[n]) * static_cast<double>(sum) + bias;
-      float* y = p.y + m * p.y_stride + n;
-      *y = static_cast<float>(p.add_to_output ? value + static_cast<double>(*y) : activate(p.activation, value));
+      const int64_t at = m * p.y_stride + n;
+      if (p.y_is_bf16) {
+        static_cast<uint16_t*>(p.y)[at] = tw::f32_to_bf16(static_cast<float>(activate(p.activation, value)));
+      } else {
+        float* y = static_cast<float*>(p.y) + at;
+        *y = static_cast<float>(p.add_to_output ? value + static_cast<double>(*y) : activate(p.activation, value));
+      }
     }
   }
 }
@@ -24,19 +31,24 @@ void linear_int8(const LinearInt8Args& p) {
 void quantize(const QuantizeArgs& p) {
   for (int64_t r = 0; r < p.rows; ++r) {
     const auto value = [&](int64_t c) {
-      return p.x[r * p.x_stride + c] * (p.multiplier != nullptr ? p.multiplier[c] : 1.0f);
+      const int64_t at = r * p.x_stride + c;
+      const float x =
+          p.x_is_bf16 ? tw::bf16_to_f32(static_cast<const uint16_t*>(p.x)[at]) : static_cast<const float*>(p.x)[at];
+      return x * (p.multiplier != nullptr ? p.multiplier[c] : 1.0f);
     };
-    float largest = 0;
+    float low = 0, high = 0;
     bool finite = true;
     for (int64_t c = 0; c < p.columns; ++c) {
-      largest = std::fmax(largest, std::fabs(value(c)));
+      low = std::fmin(low, value(c)), high = std::fmax(high, value(c));
       finite = finite && std::isfinite(value(c));
     }
-    p.x_scale[r] = finite ? largest * (1.0f / 127.0f) : NAN;
-    const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+    const float range = high - low, inverse = finite && range > 0 ? 255.0f / range : 0.0f;
+    const int zero = finite ? static_cast<int>(-low * inverse + 0.5f) : 0;
+    p.x_scale[r] = finite ? range * (1.0f / 255.0f) : NAN;
+    p.x_zero[r] = zero;
     for (int64_t c = 0; c < p.y_columns; ++c) {
-      const float scaled = c < p.columns && finite ? std::nearbyint(value(c) * inverse) : 0.0f;
-      p.y[r * p.y_stride + c] = static_cast<uint8_t>(128 + static_cast<int>(scaled));
+      const int level = c < p.columns && finite ? static_cast<int>(std::nearbyint(value(c) * inverse)) + zero : 0;
+      p.y[r * p.y_stride + c] = static_cast<uint8_t>(std::clamp(level, 0, 255));
     }
   }
 }

@@ -7,9 +7,11 @@ const KernelTable& reference_table() {
   static constexpr KernelTable kTable = {
       .name = "reference",
       .linear = reference::linear,
+      .linear_bf16 = reference::linear_bf16,
       .linear_int8 = reference::linear_int8,
       .quantize = reference::quantize,
       .attention = reference::attention,
+      .attention_bf16 = reference::attention_bf16,
       .layer_norm = reference::layer_norm,
       .softmax = reference::softmax,
       .l2_normalize = reference::l2_normalize,

@@ -68,10 +68,10 @@ Guarded<float> guarded_input(std::span<const float> values, Layout layout) {
 }
 
 Guarded<float> guarded_weights(std::span<const float> weights, int64_t n, int64_t k) {
-  PackedMatrix packed(n, k, "weights");
+  PackedMatrix packed(n, k, DType::f32, "weights");
   packed.set_rows(0, n, weights.data());
   const auto floats = static_cast<size_t>(packed.bytes()) / sizeof(float);
-  return guarded_input({packed.strips(), floats});
+  return guarded_input({packed.f32_strip_at(0), floats});
 }
 
 int64_t first_difference(std::span<const float> a, std::span<const float> b) {

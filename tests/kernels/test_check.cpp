@@ -9,18 +9,37 @@ namespace tw::test {
 namespace {
 
 // Where a call's last element of output is; null if it has none.
-float* last_element(float* y, int64_t stride, int64_t rows, int64_t columns) {
-  return rows == 0 || columns == 0 ? nullptr : y + (rows - 1) * stride + columns - 1;
+struct Place {
+  float* f32 = nullptr;
+  uint16_t* bf16 = nullptr;
+
+  void shift() const {
+    if (f32 != nullptr) *f32 += 2e-4f * (1 + std::abs(*f32));
+    if (bf16 != nullptr) *bf16 ^= 8;
+  }
+  void write_behind() const {
+    if (f32 != nullptr) f32[1] = 1;
+    if (bf16 != nullptr) bf16[1] = 1;
+  }
+};
+Place last_element(void* y, bool bf16, int64_t stride, int64_t rows, int64_t columns) {
+  if (rows == 0 || columns == 0) return {};
+  const int64_t last = (rows - 1) * stride + columns - 1;
+  if (bf16) return {nullptr, static_cast<uint16_t*>(y) + last};
+  return {static_cast<float*>(y) + last, nullptr};
 }
 template <class Args>
-float* last_output(const Args& a) {
-  return last_element(a.y, a.y_stride, a.rows, a.columns);
+Place last_output(const Args& a) {
+  bool bf16 = false;
+  if constexpr (requires { a.y_is_bf16; }) bf16 = a.y_is_bf16;
+  return last_element(a.y, bf16, a.y_stride, a.rows, a.columns);
 }
-float* last_output(const AttentionArgs& a) { return last_element(a.out, a.out_stride, a.queries, a.width); }
-float* last_output(const PatchesArgs& a) {
-  return last_element(a.y, a.y_stride, a.rows, a.channels * a.patch * a.patch);
+Place last_output(const AttentionArgs& a) { return last_element(a.out, false, a.out_stride, a.queries, a.width); }
+Place last_output(const AttentionBf16Args& a) { return last_element(a.out, true, a.out_stride, a.queries, a.width); }
+Place last_output(const PatchesArgs& a) {
+  return last_element(a.y, a.y_is_bf16, a.y_stride, a.rows, a.channels * a.patch * a.patch);
 }
-float* last_output(const QuantizeArgs& a) { return last_element(a.x_scale, 1, a.rows, 1); }
+Place last_output(const QuantizeArgs& a) { return last_element(a.x_scale, false, 1, a.rows, 1); }
 
 // Ways to break an entry that otherwise does what the reference does.
 template <auto Entry, class Args>
@@ -35,8 +54,8 @@ struct Broken {
         static_cast<uint16_t*>(args.to)[args.count - 1] ^= 1;
       else
         static_cast<float*>(args.to)[args.count - 1] *= 1.0002f;
-    } else if (float* last = last_output(args)) {
-      *last += 2e-4f * (1 + std::abs(*last));
+    } else {
+      last_output(args).shift();
     }
   }
   static void writes_behind(const Args& args) {
@@ -46,8 +65,8 @@ struct Broken {
         static_cast<uint16_t*>(args.to)[args.count] = 1;
       else
         static_cast<float*>(args.to)[args.count] = 1;
-    } else if (float* last = last_output(args)) {
-      last[1] = 1;
+    } else {
+      last_output(args).write_behind();
     }
   }
 };
@@ -168,9 +187,11 @@ TEST_CASE("check: takes a moment") {
 
 TEST_CASE("check: every broken entry is noticed, and no other is blamed") {
   CHECK_ALL_NOTICED(linear);
+  CHECK_ALL_NOTICED(linear_bf16);
   CHECK_ALL_NOTICED(linear_int8);
   CHECK_ALL_NOTICED(quantize);
   CHECK_ALL_NOTICED(attention);
+  CHECK_ALL_NOTICED(attention_bf16);
   CHECK_ALL_NOTICED(layer_norm);
   CHECK_ALL_NOTICED(softmax);
   CHECK_ALL_NOTICED(l2_normalize);
@@ -183,7 +204,7 @@ TEST_CASE("check: every broken entry is noticed, and no other is blamed") {
   CHECK_ALL_NOTICED(f16_to_f32);
   CHECK_ALL_NOTICED(bf16_to_f32);
   CHECK_ALL_NOTICED(f32_to_bf16);
-  CHECK(check_table(reference_table(), 1).size() == 16);
+  CHECK(check_table(reference_table(), 1).size() == 18);
 }
 
 TEST_CASE("check: mistakes of the kind that kernels make are noticed") {

@@ -14,34 +14,31 @@ using namespace tw::test;
 
 namespace {
 
-std::vector<const KernelTable*> int8_tables() {
-  std::vector<const KernelTable*> tables = available_tables(query_cpu());
-  if (query_cpu().avx512_vnni && tables.back() != &avx512vnni_table()) tables.push_back(&avx512vnni_table());
-  return tables;
-}
+std::vector<const KernelTable*> int8_tables() { return available_tables(query_cpu()); }
 
 struct Problem {
   int64_t rows, columns, k, k_padded, columns_padded;
   std::vector<uint8_t> x;
   std::vector<int8_t> w;  // [columns, k], plain
   Buffer packed;
-  std::vector<int32_t> correction;
+  std::vector<int32_t> w_sum, x_zero;
   std::vector<float> x_scale, w_scale, bias, y0;
 
   Problem(int64_t m, int64_t n, int64_t depth, Random& random)
-      : rows(m), columns(n), k(depth), k_padded((depth + 3) / 4 * 4), columns_padded((n + 15) / 16 * 16) {
+      : rows(m), columns(n), k(depth), k_padded(int8_depth(depth)), columns_padded((n + 15) / 16 * 16) {
     packed = Buffer(columns_padded * k_padded, "test");
     x.resize(static_cast<size_t>(rows * k_padded), 77);
     for (uint8_t& v : x) v = static_cast<uint8_t>(random.integer(0, 255));
     w.resize(static_cast<size_t>(columns * k));
-    correction.assign(static_cast<size_t>(columns_padded), 0);
+    w_sum.assign(static_cast<size_t>(columns_padded), 0);
+    for (int64_t r = 0; r < m; ++r) x_zero.push_back(static_cast<int32_t>(random.integer(0, 255)));
     w_scale.assign(static_cast<size_t>(columns_padded), 0);
     for (int64_t c = 0; c < columns; ++c) {
       for (int64_t i = 0; i < k; ++i) {
         const auto v = static_cast<int8_t>(random.integer(-127, 127));
         w[static_cast<size_t>(c * k + i)] = v;
         packed.as<int8_t>()[c / 16 * 16 * k_padded + (i / 4 * 16 + c % 16) * 4 + i % 4] = v;
-        correction[static_cast<size_t>(c)] -= 128 * v;
+        w_sum[static_cast<size_t>(c)] += v;
       }
       w_scale[static_cast<size_t>(c)] = static_cast<float>(random.uniform(1e-4, 1e-2));
     }
@@ -54,9 +51,10 @@ struct Problem {
     return {.x = x.data(),
             .x_stride = k_padded,
             .x_scale = x_scale.data(),
+            .x_zero = x_zero.data(),
             .weights = packed.as<int8_t>(),
             .w_scale = w_scale.data(),
-            .correction = correction.data(),
+            .w_sum = w_sum.data(),
             .bias = bias.data(),
             .y = y,
             .y_stride = columns,
@@ -70,7 +68,8 @@ struct Problem {
   double exact(int64_t m, int64_t n) const {
     int64_t sum = 0;
     for (int64_t i = 0; i < k; ++i)
-      sum += (static_cast<int64_t>(x[static_cast<size_t>(m * k_padded + i)]) - 128) * w[static_cast<size_t>(n * k + i)];
+      sum += (static_cast<int64_t>(x[static_cast<size_t>(m * k_padded + i)]) - x_zero[static_cast<size_t>(m)]) *
+             w[static_cast<size_t>(n * k + i)];
     return static_cast<double>(sum) * static_cast<double>(x_scale[static_cast<size_t>(m)]) *
            static_cast<double>(w_scale[static_cast<size_t>(n)]);
   }
@@ -120,12 +119,13 @@ TEST_CASE("sums at the edge of 32 bits do not wrap or saturate") {
   Random random(22);
   Problem p(2, 16, 4096, random);
   std::fill(p.x.begin(), p.x.end(), uint8_t{255});
+  std::fill(p.x_zero.begin(), p.x_zero.end(), 128);
   for (int64_t c = 0; c < 16; ++c) {
     for (int64_t i = 0; i < p.k; ++i) {
       p.w[static_cast<size_t>(c * p.k + i)] = 127;
       p.packed.as<int8_t>()[(i / 4 * 16 + c) * 4 + i % 4] = 127;
     }
-    p.correction[static_cast<size_t>(c)] = -128 * 127 * 4096;
+    p.w_sum[static_cast<size_t>(c)] = 127 * 4096;
   }
   for (const KernelTable* table : int8_tables()) {
     std::vector<float> y(32);
@@ -137,7 +137,7 @@ TEST_CASE("sums at the edge of 32 bits do not wrap or saturate") {
 TEST_CASE("quantised rows are within half a step, with their own scale and a multiplier") {
   Random random(23);
   for (const int64_t columns : {1, 3, 8, 15, 16, 17, 64, 100, 771}) {
-    const int64_t rows = 3, padded = (columns + 3) / 4 * 4;
+    const int64_t rows = 3, padded = int8_depth(columns);
     const std::vector<float> x = random.normal_vector(rows * columns, 3.0),
                              multiplier = random.uniform_vector(columns, 0.1, 2);
     for (const bool multiplied : {false, true}) {
@@ -145,22 +145,26 @@ TEST_CASE("quantised rows are within half a step, with their own scale and a mul
         INFO(table->name << " " << columns);
         std::vector<uint8_t> q(static_cast<size_t>(rows * padded), 1);
         std::vector<float> scale(static_cast<size_t>(rows));
+        std::vector<int32_t> zero(static_cast<size_t>(rows), -1);
         table->quantize({x.data(), columns, multiplied ? multiplier.data() : nullptr, q.data(), padded, scale.data(),
-                         rows, columns, padded});
+                         zero.data(), rows, columns, padded});
         for (int64_t r = 0; r < rows; ++r) {
-          float largest = 0;
+          float low = 0, high = 0;
           bool good = true;
           for (int64_t c = 0; c < columns; ++c) {
             const float v =
                 x[static_cast<size_t>(r * columns + c)] * (multiplied ? multiplier[static_cast<size_t>(c)] : 1.0f);
-            largest = std::max(largest, std::fabs(v));
+            low = std::min(low, v), high = std::max(high, v);
             const float back =
-                static_cast<float>(q[static_cast<size_t>(r * padded + c)] - 128) * scale[static_cast<size_t>(r)];
-            good = good && std::fabs(back - v) <= 0.5001f * scale[static_cast<size_t>(r)];
+                static_cast<float>(q[static_cast<size_t>(r * padded + c)] - zero[static_cast<size_t>(r)]) *
+                scale[static_cast<size_t>(r)];
+            // The ends of the range may be held to 0 or 255 after the zero point was rounded: half a step more.
+            good = good &&
+                   std::fabs(back - v) <= (v == low || v == high ? 1.001f : 0.5001f) * scale[static_cast<size_t>(r)];
           }
-          for (int64_t c = columns; c < padded; ++c) good = good && q[static_cast<size_t>(r * padded + c)] == 128;
+          for (int64_t c = columns; c < padded; ++c) good = good && q[static_cast<size_t>(r * padded + c)] == 0;
           CHECK(good);
-          CHECK(scale[static_cast<size_t>(r)] == Approx(largest / 127));
+          CHECK(scale[static_cast<size_t>(r)] == Approx((high - low) / 255));
         }
       }
     }
@@ -173,15 +177,17 @@ TEST_CASE("a row of zeros quantises to zeros, a row with a NaN or an infinity to
       for (const size_t place : {size_t{0}, size_t{9}, size_t{36}}) {
         std::vector<float> x(37, 0.0f);
         x[place] = bad;
-        std::vector<uint8_t> q(40);
+        std::vector<uint8_t> q(64, 9);
         float scale = 5;
-        table->quantize({x.data(), 37, nullptr, q.data(), 40, &scale, 1, 37, 40});
+        int32_t zero = 7;
+        table->quantize({x.data(), 37, nullptr, q.data(), 64, &scale, &zero, 1, 37, 64});
         if (bad == 0.0f) {
           CHECK(scale == 0.0f);
         } else {
           CHECK(std::isnan(scale));
         }
-        CHECK(std::count(q.begin(), q.end(), uint8_t{128}) == 40);
+        CHECK(std::count(q.begin(), q.end(), uint8_t{0}) == 64);
+        CHECK(zero == 0);
       }
     }
   }

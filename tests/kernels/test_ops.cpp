@@ -59,7 +59,7 @@ void check(int64_t scratch_floats, Make make, Run run, Expected expected) {
 
 Linear make_linear(int64_t n, int64_t k, bool with_bias, Random& random) {
   Linear linear;
-  linear.weights = PackedMatrix(n, k, "weights");
+  linear.weights = PackedMatrix(n, k, DType::f32, "weights");
   linear.weights.set_rows(0, n, random.normal_vector(n * k).data());
   if (with_bias) {
     linear.bias = Buffer(n * 4, "bias");
@@ -81,7 +81,7 @@ std::vector<float> whole_product(const KernelTable& table, const Linear& w, Outp
   std::vector<float> y(old.begin(), old.end());
   table.linear({.x = x.tensor.f32(),
                 .x_stride = x.tensor.stride,
-                .weights = w.weights.strips(),
+                .weights = w.weights.f32_strip_at(0),
                 .bias = w.bias.size() == 0 ? nullptr : w.bias.as<float>(),
                 .y = y.data(),
                 .y_stride = n,
@@ -195,7 +195,7 @@ TEST_CASE("ops: attention over sequences packed back to back, heads side by side
       Output q(queries, columns, random.normal_vector(queries * columns, 3.0), layout_number(2));
       Output k(keys, columns, random.normal_vector(keys * columns), layout_number(3));
       Output v(keys, columns, random.normal_vector(keys * columns), layout_number(1));
-      const int64_t floats = attention_scratch_floats(longest, width);
+      const int64_t floats = attention_scratch_floats(longest, width, DType::f32);
       REQUIRE(floats >= attention_scratch(longest, width));
       CAPTURE(width, lengths.size());
       check(

@@ -14,7 +14,7 @@ void check_layout(const PackedMatrix& packed, std::span<const float> rows) {
   REQUIRE(packed.bytes() == strips * 16 * k * 4);
   int64_t wrong = 0;
   for (int64_t column = 0; column < strips * 16; ++column) {
-    const float* strip = packed.strip_at(column / 16 * 16);
+    const float* strip = packed.f32_strip_at(column / 16 * 16);
     for (int64_t i = 0; i < k; ++i) {
       const float expected = column < n ? rows[static_cast<size_t>(column * k + i)] : 0.0f;
       wrong += std::bit_cast<uint32_t>(strip[i * 16 + column % 16]) != std::bit_cast<uint32_t>(expected);
@@ -31,15 +31,42 @@ TEST_CASE("pack: every element in its place, whole strips padded with zeros") {
     for (const int64_t k : {1, 2, 7, 15, 16, 17, 33, 64, 100}) {
       const std::vector<float> rows = random.normal_vector(n * k);
       const Guarded<float> memory = guarded_input(rows);
-      PackedMatrix packed(n, k, "test");
+      PackedMatrix packed(n, k, DType::f32, "test");
       packed.set_rows(0, n, memory.data());
       CAPTURE(n, k);
       CHECK(packed.n() == n);
       CHECK(packed.k() == k);
-      CHECK(reinterpret_cast<uintptr_t>(packed.strips()) % 64 == 0);
-      CHECK(packed.strips() == packed.strip_at(0));
-      CHECK(PackedMatrix::bytes_for(n, k) == packed.bytes());
+      CHECK(reinterpret_cast<uintptr_t>(packed.strip_at(0)) % 64 == 0);
+      CHECK(PackedMatrix::bytes_for(n, k, DType::f32) == packed.bytes());
       check_layout(packed, rows);
+    }
+  }
+}
+
+TEST_CASE("pack: bf16 lies in pairs, rounded, depth and strips padded with zeros, however it is made") {
+  Random random(3);
+  for (const int64_t n : {1, 16, 17, 80}) {
+    for (const int64_t k : {1, 2, 31, 32, 33, 100}) {
+      const std::vector<float> rows = random.normal_vector(n * k);
+      PackedMatrix direct(n, k, DType::bf16, "test"), wide(n, k, DType::f32, "test");
+      direct.set_rows(0, n, rows.data());
+      wide.set_rows(0, n, rows.data());
+      const PackedMatrix rounded = wide.rounded();
+      CAPTURE(n, k);
+      const int64_t depth = (k + 31) / 32 * 32, strips = (n + 15) / 16;
+      REQUIRE(direct.bytes() == strips * 16 * depth * 2);
+      REQUIRE(rounded.bytes() == direct.bytes());
+      int64_t wrong = 0;
+      for (int64_t column = 0; column < strips * 16; ++column) {
+        for (int64_t i = 0; i < depth; ++i) {
+          const bool there = column < n && i < k;
+          const uint16_t expected = there ? f32_to_bf16(rows[static_cast<size_t>(column * k + i)]) : uint16_t{0};
+          const int64_t at = (i / 2 * 16 + column % 16) * 2 + i % 2;
+          for (const PackedMatrix* m : {static_cast<const PackedMatrix*>(&direct), &rounded})
+            wrong += static_cast<const uint16_t*>(m->strip_at(column / 16 * 16))[at] != expected;
+        }
+      }
+      CHECK(wrong == 0);
     }
   }
 }
@@ -52,7 +79,7 @@ TEST_CASE("pack: rows may come in parts and in any order") {
     std::vector<int64_t> cuts = {0, n};
     for (int i = 0; i < 4; ++i) cuts.push_back(random.integer(0, n));
     std::sort(cuts.begin(), cuts.end());
-    PackedMatrix packed(n, k, "test");
+    PackedMatrix packed(n, k, DType::f32, "test");
     for (size_t i = cuts.size() - 1; i-- > 0;)
       packed.set_rows(cuts[i], cuts[i + 1] - cuts[i], rows.data() + cuts[i] * k);
     CAPTURE(n, k, repeat);
@@ -62,18 +89,18 @@ TEST_CASE("pack: rows may come in parts and in any order") {
 
 TEST_CASE("pack: empty matrices, and moving") {
   CHECK(PackedMatrix().bytes() == 0);
-  CHECK(PackedMatrix(0, 5, "test").bytes() == 0);
-  CHECK(PackedMatrix(5, 0, "test").bytes() == 0);
-  PackedMatrix a(3, 2, "test");
-  const float* strips = a.strips();
+  CHECK(PackedMatrix(0, 5, DType::f32, "test").bytes() == 0);
+  CHECK(PackedMatrix(5, 0, DType::f32, "test").bytes() == 0);
+  PackedMatrix a(3, 2, DType::f32, "test");
+  const void* strips = a.strip_at(0);
   const PackedMatrix b = std::move(a);
-  CHECK(b.strips() == strips);
+  CHECK(b.strip_at(0) == strips);
 }
 
 TEST_CASE("pack: memory that there is not") {
   expect_error(
-      ErrorCode::out_of_memory, [] { PackedMatrix(int64_t{1} << 28, int64_t{1} << 28, "the great matrix"); },
-      "the great matrix");
+      ErrorCode::out_of_memory,
+      [] { PackedMatrix(int64_t{1} << 28, int64_t{1} << 28, DType::f32, "the great matrix"); }, "the great matrix");
 }
 
 }  // namespace tw::test

@@ -36,9 +36,11 @@ ChineseClipConfig config_like_real_models() {
   return c;
 }
 
-std::shared_ptr<const ChineseClip> load_random(const ChineseClipConfig& config, uint64_t seed) {
+std::shared_ptr<const ChineseClip> load_random(const ChineseClipConfig& config, uint64_t seed,
+                                               Precision precision = Precision::f32) {
   const TempDir directory;
-  return ChineseClip::load(Checkpoint::open(write_random_checkpoint(directory, config, seed)), config);
+  return ChineseClip::load(Checkpoint::open(write_random_checkpoint(directory, config, seed)), config,
+                           {.precision = precision});
 }
 
 struct Item {
@@ -151,11 +153,15 @@ TEST_CASE("an embedding has the same bits alone, in any batch and with any numbe
   INFO("seed " << seed);
   Random random(seed);
   const ChineseClipConfig config = config_like_real_models();
-  const auto model = load_random(config, seed);
   const std::vector<Item> items = random_items(config, 5, random);
   constexpr bool kOwnThreadsAndOpenMp[] = {false, true};
-  for (const KernelTable* table : available_tables(query_cpu()))
-    check_batches(model, table, items, random, kOwnThreadsAndOpenMp);
+  for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    const auto model = load_random(config, seed, precision);
+    for (const KernelTable* table : available_tables(query_cpu()))
+      check_batches(model, table, items, random,
+                    precision == Precision::f32 ? std::span<const bool>(kOwnThreadsAndOpenMp)
+                                                : std::span<const bool>(kOwnThreadsAndOpenMp).first(1));
+  }
 }
 
 TEST_CASE("the golden models' embeddings have the same bits in any batch") {

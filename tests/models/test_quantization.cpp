@@ -136,7 +136,7 @@ TEST_CASE("smoothing leaves the product as it is and tames an outlier channel") 
   for (int64_t n = 0; n < kN; ++n) w[static_cast<size_t>(n * kK + 5)] *= 0.01f;
   std::vector<float> factors(kK, 1.0f);
   factors[5] = 100;
-  PackedMatrix packed(kN, kK, "test");
+  PackedMatrix packed(kN, kK, DType::f32, "test");
   packed.set_rows(0, kN, w.data());
   const auto error_with = [&](const float* smoothing) {
     Linear linear;
@@ -145,13 +145,15 @@ TEST_CASE("smoothing leaves the product as it is and tames an outlier channel") 
     const KernelTable& table = select_table(query_cpu());
     std::vector<uint8_t> q(kRows * kK);
     std::vector<float> scale(kRows), y(kRows * kN);
-    table.quantize({x.data(), kK, view.multiplier, q.data(), kK, scale.data(), kRows, kK, kK});
+    std::vector<int32_t> zero(kRows);
+    table.quantize({x.data(), kK, view.multiplier, q.data(), kK, scale.data(), zero.data(), kRows, kK, kK});
     table.linear_int8({.x = q.data(),
                        .x_stride = kK,
                        .x_scale = scale.data(),
+                       .x_zero = zero.data(),
                        .weights = view.strips,
                        .w_scale = view.scale,
-                       .correction = view.correction,
+                       .w_sum = view.sum,
                        .bias = nullptr,
                        .y = y.data(),
                        .y_stride = kN,

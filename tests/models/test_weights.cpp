@@ -14,7 +14,7 @@ namespace {
 
 // Weight [n, k] as a product reads it.
 float packed_at(const PackedMatrix& m, int64_t n, int64_t k) {
-  return m.strip_at(n / kStrip * kStrip)[k * kStrip + n % kStrip];
+  return m.f32_strip_at(n / kStrip * kStrip)[k * kStrip + n % kStrip];
 }
 
 int64_t differences(const PackedMatrix& m, int64_t first, int64_t n, int64_t k, const std::vector<float>& expected) {

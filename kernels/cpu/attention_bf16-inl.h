@@ -1,0 +1,131 @@
+// Fused attention of one head on bf16 numbers, built as attention-inl.h is: both products are the table's own bf16
+// product, on K and V packed as its weights.
+#pragma once
+
+#include "kernels/cpu/attention-inl.h"
+
+namespace tw {
+namespace {
+
+TUWEN_INLINE void clear(uint16_t* p, int64_t count) { __builtin_memset(p, 0, static_cast<size_t>(count) * 2); }
+
+// K^T in strips of 16 keys, [depth / 2][16][2]: turning 4-byte pairs turns the matrix. Missing keys and the rest of the
+// depth are zero.
+template <class V>
+TUWEN_INLINE void pack_keys(uint16_t* packed, const AttentionBf16Args& p, int64_t depth) {
+  const int64_t pairs = p.width / 2;
+  for (int64_t j = 0; j < p.keys; j += kStrip) {
+    const int count = static_cast<int>(p.keys - j < kStrip ? p.keys - j : kStrip);
+    uint16_t* strip = packed + j * depth;
+    const uint16_t* rows = p.k + j * p.k_stride;
+    if (p.width % 2 == 0 && p.k_stride % 2 == 0) {
+      for (int64_t c = 0; c < pairs; c += 16)
+        transpose_16x16(V(0.0f), reinterpret_cast<float*>(strip + c * 2 * kStrip),
+                        reinterpret_cast<const float*>(rows + c * 2), p.k_stride / 2, count,
+                        First{static_cast<int>(pairs - c < 16 ? pairs - c : 16)});
+      clear(strip + p.width * kStrip, (depth - p.width) * kStrip);
+    } else {
+      clear(strip, depth * kStrip);
+      for (int64_t c = 0; c < p.width; ++c)
+        for (int64_t i = 0; i < count; ++i) strip[(c / 2 * kStrip + i) * 2 + c % 2] = rows[i * p.k_stride + c];
+    }
+  }
+}
+
+// V in strips of 16 columns, [depth / 2][16][2]: pairs of rows become rows of pairs.
+template <class V>
+TUWEN_INLINE void pack_values(uint16_t* packed, const AttentionBf16Args& p, int64_t depth) {
+  const uint16_t zeros[kStrip] = {};
+  for (int64_t s = 0; s < p.width; s += kStrip) {
+    uint16_t* strip = packed + s * depth;
+    for (int64_t j = 0; j < p.keys; j += 2) {
+      const uint16_t* even = p.v + j * p.v_stride + s;
+      const bool last = j + 1 == p.keys;
+      for (int64_t c = 0; c < kStrip; c += V::kLanes) {
+        uint16_t* out = strip + (j / 2 * kStrip + c) * 2;
+        const uint16_t* odd = last ? zeros : even + p.v_stride + c;
+        const int64_t left = p.width - s - c;
+        if (left >= V::kLanes) {
+          interleave_bf16(V(0.0f), out, even + c, odd);
+        } else if (left > 0) {
+          interleave_bf16(V(0.0f), out, even + c, odd, First{static_cast<int>(left)});
+        } else {
+          clear(out, 2 * V::kLanes);
+        }
+      }
+    }
+    const int64_t pairs = (p.keys + 1) / 2;
+    clear(strip + pairs * 2 * kStrip, (depth - pairs * 2) * kStrip);
+  }
+}
+
+// As exponentials of rows-inl.h, rounded to bf16; the sum is of the numbers before rounding.
+template <class V>
+TUWEN_INLINE float exponentials_bf16(uint16_t* y, const float* x, int64_t n, float scale, float largest) {
+  V total(0.0f);
+  const V factor(scale), offset(largest);
+  for_each_vector<V>(n, [&](int64_t i, auto k) {
+    const V e = exp(V::load(x + i, k) * factor - offset);
+    store_bf16(y + i, e, k);
+    total = total + select(k, e, V(0.0f));
+  });
+  return sum(total);
+}
+
+template <class V, void (*Linear)(const LinearBf16Args&)>
+void attention_bf16_kernel(const AttentionBf16Args& p) {
+  const int64_t keys_padded = (p.keys + kStrip - 1) / kStrip * kStrip, depth = bf16_depth(p.width),
+                key_depth = bf16_depth(p.keys), width_padded = (p.width + kStrip - 1) / kStrip * kStrip;
+  uint16_t* keys = reinterpret_cast<uint16_t*>(p.scratch);       // [keys_padded / 16] strips
+  uint16_t* values = keys + keys_padded * depth;                 // [width_padded / 16] strips
+  uint16_t* weights = values + width_padded * key_depth;         // [rows, key_depth]
+  uint16_t* queries = weights + kAttentionBf16Rows * key_depth;  // [rows, depth], where q itself cannot be read so far
+  float* scores = reinterpret_cast<float*>(queries + kAttentionBf16Rows * depth);  // [rows, keys_padded]
+  float* sums = scores + kAttentionBf16Rows * keys_padded;                         // [rows, width_padded]
+  pack_keys<V>(keys, p, depth);
+  pack_values<V>(values, p, key_depth);
+
+  for (int64_t first = 0; first < p.queries; first += kAttentionBf16Rows) {
+    const int64_t rows = p.queries - first < kAttentionBf16Rows ? p.queries - first : kAttentionBf16Rows;
+    const uint16_t* q = p.q + first * p.q_stride;
+    int64_t q_stride = p.q_stride;
+    if (depth != p.width) {
+      for (int64_t i = 0; i < rows; ++i) {
+        __builtin_memcpy(queries + i * depth, q + i * q_stride, static_cast<size_t>(p.width) * 2);
+        clear(queries + i * depth + p.width, depth - p.width);
+      }
+      q = queries, q_stride = depth;
+    }
+    LinearBf16Args product{.x = q,
+                           .x_stride = q_stride,
+                           .weights = keys,
+                           .bias = nullptr,
+                           .y = scores,
+                           .y_stride = keys_padded,
+                           .rows = rows,
+                           .columns = keys_padded,
+                           .k = depth,
+                           .activation = Activation::linear,
+                           .add_to_output = false};
+    Linear(product);
+    float inverse[kAttentionBf16Rows];
+    for (int64_t i = 0; i < rows; ++i) {
+      const float* row = scores + i * keys_padded;
+      const float largest = largest_scaled<V>(row, p.keys, p.scale);
+      inverse[i] = 1.0f / exponentials_bf16<V>(weights + i * key_depth, row, p.keys, p.scale, largest);
+      clear(weights + i * key_depth + p.keys, key_depth - p.keys);
+    }
+    product.x = weights, product.x_stride = key_depth, product.weights = values;
+    product.y = sums, product.y_stride = width_padded, product.columns = width_padded, product.k = key_depth;
+    Linear(product);
+    for (int64_t i = 0; i < rows; ++i) {
+      uint16_t* out = p.out + (first + i) * p.out_stride;
+      for_each_vector<V>(p.width, [&](int64_t c, auto lanes) {
+        store_bf16(out + c, V::load(sums + i * width_padded + c, lanes) * V(inverse[i]), lanes);
+      });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tw
