@@ -116,10 +116,11 @@ void add_classify(CLI::App& program) {
   auto options = std::make_shared<Options>();
   add_common(*command, *options);
   add_json(*command, *options);
-  add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->required();
+  add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->required()->check(not_empty());
   auto* labels = add_list(*command, "--label", options->labels, "the labels to choose from");
   auto* file = command->add_option("--labels", options->labels_file,
                                    "instead: a file of labels, one a line; - for standard input");
+  file->check(not_empty());
   add_list(*command, "--template", options->templates,
            "what a label is put into, such as '一张{}的照片' (default: the label itself);\n"
            "of several, the mean of the embeddings is used");

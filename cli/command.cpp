@@ -3,12 +3,20 @@
 namespace tuwen_cli {
 
 void add_common(CLI::App& command, CommonOptions& options) {
-  command.add_option("MODEL", options.model, "model directory, as Hugging Face lays it out")->required();
+  command.add_option("MODEL", options.model, "model directory, as Hugging Face lays it out")
+      ->required()
+      ->check(not_empty());
   command.add_option("--threads", options.threads, "threads to use (default: every CPU this process may use)")
-      ->check(CLI::Range(1, 4096));
+      ->check(CLI::Range(1, 1024));
   command.add_option("--precision", options.precision, "arithmetic of the matrix products (default: f32)")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes");
+}
+
+CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](const std::string& value) { return std::string(value.empty() ? "expected a path, found an empty one" : ""); },
+      "");
 }
 
 CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::string>& values,

@@ -32,6 +32,8 @@ void add_common(CLI::App& command, CommonOptions& options);
 // An option that takes one value or more, each exactly as it was typed: "[a,b]" is a text and not a list.
 CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                       const std::string& help);
+// For options that are paths.
+CLI::Validator not_empty();
 // Throws UsageError unless exactly one of the options was given.
 void require_one(const std::vector<const CLI::Option*>& options);
 // Adds --json to those that print.

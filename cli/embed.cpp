@@ -80,11 +80,13 @@ void add_embed(CLI::App& program) {
   auto options = std::make_shared<Options>();
   add_common(*command, *options);
   const std::vector<const CLI::Option*> inputs = {
-      add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP"),
-      command->add_option("--images", options->images_list,
-                          "instead: a file of paths, one a line; - for standard input"),
+      add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->check(not_empty()),
+      command
+          ->add_option("--images", options->images_list, "instead: a file of paths, one a line; - for standard input")
+          ->check(not_empty()),
       add_list(*command, "--text", options->texts, "instead: texts"),
-      command->add_option("--texts", options->texts_list, "instead: a file of texts, one a line; - for standard input"),
+      command->add_option("--texts", options->texts_list, "instead: a file of texts, one a line; - for standard input")
+          ->check(not_empty()),
   };
   command
       ->add_option("--out", options->out,

@@ -2,6 +2,7 @@
 // line.
 #include <iostream>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 
 namespace {
@@ -26,14 +27,21 @@ int main(int argc, char** argv) {
   add_embed(program);
   add_tokenize(program);
   try {
-    program.parse(argc, argv);  // runs the chosen subcommand
+    program.parse(read_arguments(program, argc, argv));  // runs the chosen subcommand
     std::cout.flush();
     if (!std::cout) throw Failure("standard output: could not be written");
     return 0;
   } catch (const CLI::Success& request) {
     return program.exit(request);  // --help, --version
   } catch (const CLI::ParseError& error) {
-    fail(kWrongCommandLine, error.what());
+    const std::string unknown = not_understood(program);
+    const bool required = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+    if (!unknown.empty()) {
+      fail(kWrongCommandLine,
+           ("not understood: " + unknown + (required ? "; " + std::string(error.what()) : "")).c_str());
+    } else {
+      fail(kWrongCommandLine, error.what());
+    }
     std::cerr << "Try 'tuwen --help' or 'tuwen COMMAND --help'.\n";
     return kWrongCommandLine;
   } catch (const UsageError& error) {

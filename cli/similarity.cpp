@@ -57,7 +57,7 @@ void add_similarity(CLI::App& program) {
   auto options = std::make_shared<Options>();
   add_common(*command, *options);
   add_json(*command, *options);
-  add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->required();
+  add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->required()->check(not_empty());
   add_list(*command, "--text", options->texts, "texts, each against each picture")->required();
   command->callback([options] { run(*options); });
 }

@@ -101,6 +101,25 @@ class CommandLine(unittest.TestCase):
             with self.subTest(arguments):
                 self.fails(*arguments, status=2)
 
+    def test_what_is_wrong_with_a_command_line(self):
+        image, out = str(self.apple), self.path("x.npy")
+        for arguments, says in (
+            (["frobnicate", MODEL], ["frobnicate", "similarity, classify"]),
+            (["--frobnicate", "info", MODEL], ["--frobnicate"]),
+            (["tokenize", MODEL, "--txt", "a"], ["--txt", "--text is required"]),
+            (["info", MODEL, "--depth", "3"], ["not understood: --depth 3"]),
+            (["embed", MODEL, "--text", "--out", out], ["--text", "a value is missing", "--text=--out"]),
+            (["embed", MODEL, "--image", image, "--batch", "--out", out], ["--batch", "a value is missing"]),
+            (["tokenize", MODEL, "--text", "a", "--threads", "4096"], ["--threads", "1 to 1024"]),
+            (["embed", "", "--text", "a", "--out", out], ["MODEL", "empty"]),
+            (["embed", MODEL, "--texts", "", "--out", out], ["--texts", "empty"]),
+            (["embed", MODEL, "--images=", "--out", out], ["--images", "empty"]),
+            (["classify", MODEL, "--image", image, "--labels", ""], ["--labels", "empty"]),
+            (["classify", MODEL, "--image", "", "--label", "a"], ["--image", "empty"]),
+        ):
+            with self.subTest(arguments):
+                self.fails(*arguments, status=2, says=says)
+
     # ---- info
 
     def test_info(self):
@@ -324,7 +343,12 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(result["texts"], texts)
         result = json.loads(run("tokenize", "--json", "--text", *texts, "--", MODEL).stdout)
         self.assertEqual(result["texts"], texts)
-        self.assertEqual(json.loads(run("tokenize", MODEL, "--json", "--text=-5").stdout)["texts"], ["-5"])
+        for typed, texts in ((["--text=-5"], ["-5"]), (["--text=--out"], ["--out"]), (["--text=--text="], ["--text="]),
+                             (["--text="], [""]), (["--text=", "--json"], [""]), (["--text=", "--text", "a", ""], ["", "a", ""]),
+                             (["--text", "-5"], ["-5"]), (["--text", "--no-option"], ["--no-option"])):
+            with self.subTest(typed):
+                result = json.loads(run("tokenize", MODEL, "--json", *typed).stdout)
+                self.assertEqual(result["texts"], texts)
 
     # ---- surroundings
 
