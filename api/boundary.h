@@ -37,6 +37,12 @@ T& not_null(T* pointer, const char* name) {
   return *pointer;
 }
 
+// An empty path would name the current directory, or nothing.
+inline const char* checked_path(const char* path, const char* name) {
+  if (not_null(path, name) == '\0') throw_argument(name, "a path", "an empty one");
+  return path;
+}
+
 // A caller's option struct, whichever version of the header it was compiled with: fields it does not know are zero,
 // fields that this library does not know have to be zero. NULL gives all zeros.
 template <class T>

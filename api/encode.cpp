@@ -124,6 +124,18 @@ void check_lengths(const EncodedBatch& batch, int64_t longest) {
   }
 }
 
+// What Session cannot say in terms of this interface: rows lie back to back, from 0 on.
+void check_row_begin(const int64_t* row_begin, size_t count) {
+  int64_t least = 0;
+  for (size_t r = 0; r <= count; ++r) {
+    if (row_begin[r] < least || (r == 0 && row_begin[r] != 0)) {
+      throw_argument("row_begin[" + std::to_string(r) + "]", r == 0 ? "0" : std::to_string(least) + " or more",
+                     std::to_string(row_begin[r]));
+    }
+    least = row_begin[r];
+  }
+}
+
 }  // namespace
 }  // namespace tw
 
@@ -167,8 +179,8 @@ tuwen_status tuwen_encode_tokens(tuwen_session* session, const int32_t* ids, con
   return guarded([&] {
     const EncodeCall call(session, options, embeddings, count);
     not_null(row_begin, "row_begin");
+    check_row_begin(row_begin, count);
     const int64_t total = row_begin[count];
-    if (total < 0) throw_argument("row_begin", "0 or more", std::to_string(total));
     if (total > 0) not_null(ids, "ids");
     const auto tokens = static_cast<size_t>(total);
     TextBatch batch{.ids = {ids, tokens}, .offsets = {row_begin, count + 1}};

@@ -69,7 +69,7 @@ tuwen_status tuwen_image_read(const char* path, const tuwen_image_options* optio
   return guarded([&] {
     not_null(image, "image");
     const ImageLimits limits = read_limits(options);
-    *image = new tuwen_image{read_image(&not_null(path, "path"), limits)};
+    *image = new tuwen_image{read_image(checked_path(path, "path"), limits)};
   });
 }
 

@@ -123,7 +123,7 @@ tuwen_status tuwen_model_load(const char* directory, const tuwen_load_options* o
   return guarded([&] {
     not_null(model, "model");
     const Request request = read_request(options);
-    *model = new tuwen_model{load(&not_null(directory, "directory"), request)};
+    *model = new tuwen_model{load(checked_path(directory, "directory"), request)};
   });
 }
 
@@ -141,6 +141,6 @@ tuwen_status tuwen_model_get_info(const tuwen_model* model, tuwen_model_info* in
 tuwen_status tuwen_model_inspect(const char* directory, const tuwen_load_options* options, tuwen_model_info* info) {
   return guarded([&] {
     const Request request = read_request(options);
-    write_info(info, inspect(&not_null(directory, "directory"), request), "info");
+    write_info(info, inspect(checked_path(directory, "directory"), request), "info");
   });
 }

@@ -16,7 +16,7 @@ using namespace tw;
 tuwen_status tuwen_processor_load(const char* directory, tuwen_processor** processor) {
   return guarded([&] {
     not_null(processor, "processor");
-    *processor = new tuwen_processor(load_processor(&not_null(directory, "directory")));
+    *processor = new tuwen_processor(load_processor(checked_path(directory, "directory")));
   });
 }
 

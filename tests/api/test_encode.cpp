@@ -162,8 +162,18 @@ TEST_CASE("bad ids and shapes are errors, and the session works on") {
   CHECK(encode({2, 64, 3}, {0, 3}) == TUWEN_INVALID_ARGUMENT);
   CHECK(encode({2, -1, 3}, {0, 3}) == TUWEN_INVALID_ARGUMENT);
   CHECK(encode({}, {0, 0}) == TUWEN_INVALID_ARGUMENT);
+  const auto says = [](const char* field, const char* expected, const char* found) {
+    const tuwen_error& error = *tuwen_last_error();
+    CHECK(std::string(error.field) == field);
+    CHECK(std::string(error.expected) == expected);
+    CHECK(std::string(error.found) == found);
+  };
   CHECK(encode({1, 2}, {1, 2}) == TUWEN_INVALID_ARGUMENT);
+  says("row_begin[0]", "0", "1");
   CHECK(encode({1, 2}, {0, 3, 2}) == TUWEN_INVALID_ARGUMENT);
+  says("row_begin[2]", "3 or more", "2");
+  CHECK(encode({1, 2}, {0, -1}) == TUWEN_INVALID_ARGUMENT);
+  says("row_begin[1]", "0 or more", "-1");
   const std::vector<float> pixels(3 * 18 * 18 - 1);
   CHECK(tuwen_encode_pixels(session.get(), pixels.data(), pixels.size(), 1, nullptr, out.data()) ==
         TUWEN_INVALID_ARGUMENT);

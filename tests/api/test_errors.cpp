@@ -30,6 +30,20 @@ TEST_CASE("a missing model directory is an error that names it") {
   CHECK(std::string(error->message).find(error->file) != std::string::npos);
 }
 
+TEST_CASE("an empty path is an error, and not the current directory") {
+  tuwen_model* loaded = nullptr;
+  tuwen_processor* processor = nullptr;
+  tuwen_image* image = nullptr;
+  auto info = tuwen::make<tuwen_model_info>();
+  const auto names = [](tuwen_status status, const char* argument) {
+    return status == TUWEN_INVALID_ARGUMENT && std::string(tuwen_last_error()->field) == argument;
+  };
+  CHECK(names(tuwen_model_load("", nullptr, &loaded), "directory"));
+  CHECK(names(tuwen_model_inspect("", nullptr, &info), "directory"));
+  CHECK(names(tuwen_processor_load("", &processor), "directory"));
+  CHECK(names(tuwen_image_read("", nullptr, &image), "path"));
+}
+
 TEST_CASE("null pointers are errors that name the argument") {
   tuwen_model* loaded = nullptr;
   tuwen_session* session = nullptr;
