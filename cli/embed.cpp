@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <iostream>
 #include <memory>
-#include <span>
 
 #include "cli/command.h"
 #include "cli/embedding_file.h"
@@ -66,7 +65,7 @@ void run(Options& options) {
     } else if (of_images) {
       add_rows(session.encode_images(read_images(items, begin, end), &how), items, begin, *file);
     } else {
-      add_rows(session.encode_texts(std::span(items).subspan(begin, end - begin), &how), items, begin, *file);
+      add_rows(encode_texts(session, items, begin, end, &how), items, begin, *file);
     }
     progress.advance(end - begin);
   }

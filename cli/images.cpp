@@ -1,7 +1,9 @@
 #include "cli/images.h"
 
 #include <algorithm>
+#include <charconv>
 #include <span>
+#include <string_view>
 
 #include "cli/progress.h"
 
@@ -25,7 +27,27 @@ tuwen::Matrix in_batches(size_t total, size_t batch, Progress& progress, Encode&
   return all;
 }
 
+// Throws what the library said of text[n] of a batch for text[begin + n], without its note on the library's options.
+void rethrow_for_text(const tuwen::Error& error, size_t begin) {
+  constexpr std::string_view kText = "text[";
+  if (!error.file().starts_with(kText)) return;
+  size_t index = 0;
+  std::from_chars(error.file().data() + kText.size(), error.file().data() + error.file().size(), index);
+  throw Failure(std::string(tuwen_status_name(error.status())) + ": text[" + std::to_string(begin + index) +
+                "]: " + error.field() + ": expected " + error.expected() + ", found " + error.found());
+}
+
 }  // namespace
+
+tuwen::Matrix encode_texts(tuwen::Session& session, const std::vector<std::string>& texts, size_t begin, size_t end,
+                           const tuwen_encode_options* how) {
+  try {
+    return session.encode_texts(std::span(texts).subspan(begin, end - begin), how);
+  } catch (const tuwen::Error& error) {
+    rethrow_for_text(error, begin);
+    throw;
+  }
+}
 
 std::vector<tuwen::Image> read_images(const std::vector<std::string>& paths, size_t begin, size_t end) {
   std::vector<tuwen::Image> images;
@@ -42,9 +64,8 @@ tuwen::Matrix encode_image_files(tuwen::Session& session, const std::vector<std:
 
 tuwen::Matrix encode_text_lines(tuwen::Session& session, const std::vector<std::string>& texts, bool quiet) {
   Progress progress(texts.size(), "texts", quiet);
-  return in_batches(texts.size(), kTextBatch, progress, [&](size_t begin, size_t end) {
-    return session.encode_texts(std::span(texts).subspan(begin, end - begin));
-  });
+  return in_batches(texts.size(), kTextBatch, progress,
+                    [&](size_t begin, size_t end) { return encode_texts(session, texts, begin, end); });
 }
 
 }  // namespace tuwen_cli

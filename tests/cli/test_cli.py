@@ -171,6 +171,16 @@ class CommandLine(unittest.TestCase):
         self.fails("similarity", MODEL, "--image", str(self.grey), "--text", "a", "b " * 100,
                    says=["text[1]", "at most 20 tokens"])
 
+    def test_a_text_that_is_too_long_is_found_in_a_long_list(self):
+        texts = ["a"] * 700
+        texts[600] = "b " * 100
+        listing = self.dir / "long.txt"
+        listing.write_text("\n".join(texts))
+        for arguments in (["embed", MODEL, "--texts", str(listing), "--out", self.path("x.npy")],
+                          ["classify", MODEL, "--image", str(self.grey), "--labels", str(listing)]):
+            message = self.fails(*arguments, says=["text[600]", "at most 20 tokens", "found 102"])
+            self.assertNotIn("options.", message)  # which are the library's
+
     def test_hostile_text(self):
         texts = ["\x1b[2J", "\"\\\n\t", "\x7f"]
         result = json.loads(run("similarity", MODEL, "--image", str(self.grey), "--text", *texts, "--json").stdout)
