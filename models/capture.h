@@ -28,15 +28,16 @@ class Capture {
   explicit Capture(std::string prefix = {}) : prefix_(std::move(prefix)) {}
 
   const std::map<std::string, Captured>& results() const { return results_; }
+  // Memory ran out: nothing is kept, and nothing more taken.
   bool out_of_memory() const { return failed_; }
 
-  // Collective: member 0 copies, the others wait.
-  void take(Exec& ex, const std::string& name, Tensor value);
-
  private:
+  friend struct Tap;
+  void keep(std::string name, Tensor value);
+
   std::string prefix_;
   std::map<std::string, Captured> results_;
-  bool failed_ = false;  // an allocation failed inside the region, where nothing may be thrown
+  bool failed_ = false;
 };
 
 // What a driver was asked to show; mostly nothing.
@@ -51,7 +52,8 @@ struct Tap {
   }
 
  private:
-  void take(Exec& ex, const char* name, Tensor value) const;
+  // Collective: member 0 copies, the others wait. Nothing is thrown: it would leave the parallel region.
+  void take(Exec& ex, const char* name, Tensor value) const noexcept;
 };
 
 }  // namespace tw

@@ -51,6 +51,27 @@ struct Inputs {
 
 }  // namespace
 
+TEST_CASE("a capture for which memory runs out fails as a whole, and the encode goes on") {
+  const auto model = load(small_config());
+  Session session(model, {.threads = 2});
+  Inputs in;
+  session.encode_texts(in.text_batch(), in.texts);
+  const std::vector<float> plain = in.texts;
+  bool complete = false;
+  for (int64_t allowed = 0; !complete && allowed < 1000; ++allowed) {
+    CAPTURE(allowed);
+    Capture capture;
+    fail_allocations_after(allowed);
+    session.encode_texts(in.text_batch(), in.texts, {.capture = &capture});
+    fail_allocations_after(INT64_MAX);
+    complete = !capture.out_of_memory();
+    REQUIRE(capture.results().empty() != complete);
+    REQUIRE(in.texts.size() == plain.size());
+    for (size_t i = 0; i < plain.size(); ++i) REQUIRE(in.texts[i] == Approx(plain[i]).margin(1e-6));
+  }
+  REQUIRE(complete);
+}
+
 TEST_CASE("an encode allocates nothing, whatever the threads come from") {
   const auto model = load(small_config());
   for (const Executor executor : {Executor{}, openmp(), calling_thread()}) {

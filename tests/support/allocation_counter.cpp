@@ -9,9 +9,11 @@
 namespace {
 
 std::atomic<int64_t> allocations{0};
+std::atomic<int64_t> allowed{INT64_MAX};
 
 void* counted(std::size_t size, std::size_t alignment) {
   allocations.fetch_add(1, std::memory_order_relaxed);
+  if (allowed.fetch_sub(1, std::memory_order_relaxed) <= 0) throw std::bad_alloc();
   void* memory = nullptr;
   if (posix_memalign(&memory, alignment < sizeof(void*) ? sizeof(void*) : alignment, size == 0 ? 1 : size) != 0)
     throw std::bad_alloc();
@@ -22,6 +24,7 @@ void* counted(std::size_t size, std::size_t alignment) {
 
 namespace tw::test {
 int64_t allocation_count() { return allocations.load(std::memory_order_relaxed); }
+void fail_allocations_after(int64_t count) { allowed.store(count, std::memory_order_relaxed); }
 }  // namespace tw::test
 
 void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
