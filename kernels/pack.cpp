@@ -1,31 +1,67 @@
 #include "kernels/pack.h"
 
+#include <cstring>
+
 #include "core/checked_math.h"
 
 namespace tw {
 namespace {
 
-int64_t depth_of(int64_t k, DType type) { return type == DType::bf16 ? bf16_depth(k) : k; }
+constexpr int64_t kQuad = 4;
+static_assert(kStrip % kQuad == 0);
 
-// Turns rows of weights into lanes of strips; place(strip, k, lane, value) stores one.
-template <class T, class Place>
-void pack_rows(T* packed, int64_t depth, int64_t first, int64_t count, int64_t k_total, const float* rows,
-               Place place) {
-  constexpr int64_t kBlock = 16;  // weights of one strip line: 16 x 16 floats stay in L1 on both sides
-  for (int64_t r0 = 0; r0 < count;) {
-    const int64_t n = first + r0, lane0 = n % kStrip;
-    const int64_t in_strip = kStrip - lane0 < count - r0 ? kStrip - lane0 : count - r0;
-    T* strip = packed + (n - lane0) * depth;
-    for (int64_t k0 = 0; k0 < k_total; k0 += kBlock) {
-      const int64_t k1 = k0 + kBlock < k_total ? k0 + kBlock : k_total;
-      for (int64_t lane = 0; lane < in_strip; ++lane) {
-        const float* row = rows + (r0 + lane) * k_total;
-        for (int64_t k = k0; k < k1; ++k) place(strip, k, lane0 + lane, row[k]);
-      }
-    }
-    r0 += in_strip;
+// Four floats, in whatever vectors the compiler has for every CPU.
+typedef float Quad __attribute__((vector_size(16)));
+
+Quad load(const float* p) {
+  Quad q;
+  std::memcpy(&q, p, sizeof q);
+  return q;
+}
+
+void store(float* p, Quad q) { std::memcpy(p, &q, sizeof q); }
+
+// strip[k, r] = rows[r, k] for four rows and four k.
+void transpose_quads(const float* rows, int64_t stride, float* strip) {
+  const Quad a = load(rows), b = load(rows + stride), c = load(rows + 2 * stride), d = load(rows + 3 * stride);
+  const Quad ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Quad cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  store(strip, __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5));
+  store(strip + kStrip, __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7));
+  store(strip + 2 * kStrip, __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5));
+  store(strip + 3 * kStrip, __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7));
+}
+
+// The first `k` columns of a whole strip, a multiple of four.
+void transpose_strip(const float* rows, int64_t stride, int64_t k, float* strip) {
+  constexpr int64_t kLine = 16;  // floats: a cache line of a row is used up before the next row's, for rows may collide
+  for (int64_t k0 = 0; k0 < k; k0 += kLine) {
+    const int64_t k1 = k0 + kLine < k ? k0 + kLine : k;
+    for (int64_t r = 0; r < kStrip; r += kQuad)
+      for (int64_t i = k0; i < k1; i += kQuad) transpose_quads(rows + r * stride + i, stride, strip + i * kStrip + r);
   }
 }
+
+// The same for bf16: a piece of 16 rows is rounded into pairs, and pairs are turned as floats are.
+void round_strip(const float* rows, int64_t stride, int64_t k, uint16_t* strip) {
+  constexpr int64_t kLine = 32;
+  for (int64_t k0 = 0; k0 < k; k0 += kLine) {
+    float pairs[kStrip * kStrip];
+    for (int64_t r = 0; r < kStrip; ++r) {
+      uint16_t rounded[kLine] = {};
+      for (int64_t i = 0; i < kLine && k0 + i < k; ++i) rounded[i] = f32_to_bf16(rows[r * stride + k0 + i]);
+      std::memcpy(pairs + r * kStrip, rounded, sizeof rounded);
+    }
+    float lines[kStrip * kStrip];
+    transpose_strip(pairs, kStrip, kStrip, lines);
+    std::memcpy(strip + k0 * kStrip, lines, sizeof lines);
+  }
+}
+
+int64_t depth_of(int64_t k, DType type) { return type == DType::bf16 ? bf16_depth(k) : k; }
+
+// Where a weight is in a strip of bf16.
+int64_t bf16_at(int64_t k, int64_t lane) { return (k / 2 * kStrip + lane) * 2 + k % 2; }
 
 }  // namespace
 
@@ -37,14 +73,29 @@ PackedMatrix::PackedMatrix(int64_t n, int64_t k, DType type, const char* purpose
     : memory_(bytes_for(n, k, type), purpose), type_(type), n_(n), k_(k), depth_(depth_of(k, type)) {}
 
 void PackedMatrix::set_rows(int64_t first, int64_t count, const float* rows) {
-  if (type_ == DType::bf16) {
-    pack_rows(memory_.as<uint16_t>(), depth_, first, count, k_, rows,
-              [](uint16_t* strip, int64_t k, int64_t lane, float value) {
-                strip[(k / 2 * kStrip + lane) * 2 + k % 2] = f32_to_bf16(value);
-              });
-  } else {
-    pack_rows(memory_.as<float>(), depth_, first, count, k_, rows,
-              [](float* strip, int64_t k, int64_t lane, float value) { strip[k * kStrip + lane] = value; });
+  for (int64_t r0 = 0; r0 < count;) {
+    const int64_t n = first + r0, lane0 = n % kStrip;
+    const int64_t in_strip = kStrip - lane0 < count - r0 ? kStrip - lane0 : count - r0;
+    const float* in = rows + r0 * k_;
+    if (type_ == DType::bf16) {
+      uint16_t* strip = memory_.as<uint16_t>() + (n - lane0) * depth_;
+      if (in_strip == kStrip) {
+        round_strip(in, k_, k_, strip);
+      } else {
+        for (int64_t lane = 0; lane < in_strip; ++lane)
+          for (int64_t k = 0; k < k_; ++k) strip[bf16_at(k, lane0 + lane)] = f32_to_bf16(in[lane * k_ + k]);
+      }
+    } else {
+      float* strip = memory_.as<float>() + (n - lane0) * k_ + lane0;
+      int64_t done = 0;  // of k
+      if (in_strip == kStrip) {
+        done = k_ / kQuad * kQuad;
+        transpose_strip(in, k_, done, strip);
+      }
+      for (int64_t lane = 0; lane < in_strip; ++lane)
+        for (int64_t k = done; k < k_; ++k) strip[k * kStrip + lane] = in[lane * k_ + k];
+    }
+    r0 += in_strip;
   }
 }
 
@@ -54,8 +105,7 @@ PackedMatrix PackedMatrix::rounded() const {
     const float* from = f32_strip_at(n0);
     uint16_t* to = result.memory_.as<uint16_t>() + n0 * result.depth_;
     for (int64_t k = 0; k < k_; ++k)
-      for (int64_t lane = 0; lane < kStrip; ++lane)
-        to[(k / 2 * kStrip + lane) * 2 + k % 2] = f32_to_bf16(from[k * kStrip + lane]);
+      for (int64_t lane = 0; lane < kStrip; ++lane) to[bf16_at(k, lane)] = f32_to_bf16(from[k * kStrip + lane]);
   }
   return result;
 }
