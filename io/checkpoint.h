@@ -41,6 +41,7 @@ class Checkpoint {
   // Rows [first_row, first_row + out.size() / row_elements) of the tensor seen as [shape[0], everything else], so that
   // large tensors can be converted in pieces. A scalar is one row of one element. out.size() must be a whole number of
   // rows. Tensors stored transposed are read through a window over the whole storage: ask for large pieces of them.
+  bool is_stored_transposed(const TensorInfo& tensor) const { return !location(tensor).strides.empty(); }
   void read_f32_rows(const TensorInfo& tensor, int64_t first_row, std::span<float> out, bool check_finite = true) const;
 
   // A whole i64 tensor, such as the position_ids that transformers before 4.31 saved.

@@ -1,6 +1,7 @@
 #include "models/weights.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "core/checked_math.h"
 #include "core/error.h"
@@ -9,7 +10,8 @@
 namespace tw {
 namespace {
 
-constexpr int64_t kPieceFloats = int64_t{1} << 20;  // 4 MiB of a tensor are read and packed at a time
+constexpr int64_t kJobFloats = int64_t{1} << 20;    // 4 MiB of a tensor are one thread's job
+constexpr int64_t kPieceFloats = int64_t{1} << 16;  // and 256 KiB are read, checked and packed while in its cache
 constexpr size_t kListedTensors = 20;               // of each kind in an error
 
 std::string text_of(const std::vector<int64_t>& shape) {
@@ -51,17 +53,21 @@ void WeightBinder::matrix_rows(PackedMatrix& destination, int64_t first_row, con
                                const std::vector<int64_t>& shape) {
   const TensorInfo* tensor = expect(name, shape);
   if (!loading()) return;
-  jobs_.push_back([this, tensor, first_row, target = &destination] {
-    const int64_t n = tensor->shape[0], k = target->k();
-    const int64_t rows = std::max<int64_t>(kStrip, kPieceFloats / std::max<int64_t>(k, 1) / kStrip * kStrip);
-    std::vector<float> piece(static_cast<size_t>(std::min(rows, n) * k));
-    for (int64_t r = 0; r < n; r += rows) {
-      const int64_t count = std::min(rows, n - r);
-      const std::span<float> part(piece.data(), static_cast<size_t>(count * k));
-      checkpoint_.read_f32_rows(*tensor, r, part);
-      target->set_rows(first_row + r, count, part.data());
-    }
-  });
+  const int64_t n = tensor->shape[0], k = destination.k();
+  const auto rows_in = [k](int64_t floats) {
+    return std::max<int64_t>(kStrip, floats / std::max<int64_t>(k, 1) / kStrip * kStrip);
+  };
+  for (int64_t begin = 0, rows = rows_in(kJobFloats); begin < n; begin += rows) {
+    const int64_t step = checkpoint_.is_stored_transposed(*tensor) ? rows : rows_in(kPieceFloats);
+    jobs_.push_back([=, this, end = std::min(begin + rows, n), target = &destination] {
+      const auto piece = std::make_unique_for_overwrite<float[]>(static_cast<size_t>(std::min(step, n) * k));
+      for (int64_t r = begin; r < end; r += step) {
+        const int64_t count = std::min(step, end - r);
+        checkpoint_.read_f32_rows(*tensor, r, {piece.get(), static_cast<size_t>(count * k)});
+        target->set_rows(first_row + r, count, piece.get());
+      }
+    });
+  }
 }
 
 void WeightBinder::vector(Buffer& destination, int64_t offset, int64_t size, const std::string& name, int64_t n) {
@@ -124,9 +130,14 @@ void WeightBinder::table(Buffer& w, const std::string& name, std::vector<int64_t
     return;
   }
   w = Buffer(count * size_of(DType::f32), "weights");
-  jobs_.push_back([this, tensor, count, out = w.as<float>()] {
-    checkpoint_.read_f32(*tensor, {out, static_cast<size_t>(count)});
-  });
+  const int64_t n = shape[0], each = count / std::max<int64_t>(n, 1);
+  const int64_t rows = std::max<int64_t>(1, kJobFloats / std::max<int64_t>(each, 1));
+  for (int64_t begin = 0; begin < n; begin += rows) {
+    const int64_t some = std::min(rows, n - begin) * each;
+    jobs_.push_back([=, this, out = w.as<float>() + begin * each] {
+      checkpoint_.read_f32_rows(*tensor, begin, {out, static_cast<size_t>(some)});
+    });
+  }
 }
 
 void WeightBinder::scalar(float& value, const std::string& name) {
