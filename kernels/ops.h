@@ -9,6 +9,7 @@
 #include <span>
 
 #include "core/buffer.h"
+#include "core/checked_math.h"
 #include "core/parallel.h"
 #include "core/tensor.h"
 #include "kernels/kernel_table.h"
@@ -121,10 +122,11 @@ struct Sequence {
 // out = softmax(q k^T / sqrt(d)) v for each sequence and head; head h is columns [h d, (h+1) d).   all [*, heads * d],
 // all f32 or all bf16
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads);
-// Elements between rows of an activation that products read. bf16: an odd number of cache lines, so that the same
-// column of many rows does not fall into a few sets of the cache.
-inline int64_t product_stride(int64_t width, DType type) {
-  return type == DType::bf16 ? (bf16_depth(width) / 32 | 1) * 32 : width;
+// Elements between rows of an activation, with room for the depth that products read: an odd number of cache lines, so
+// that the same column of many rows does not fall into a few sets of the cache.
+inline int64_t activation_stride(int64_t width, DType type) {
+  const int64_t line = kDepthBytes / size_of(type);
+  return (ceil_div(width, line) | 1) * line;
 }
 // Bytes between quantised rows, likewise.
 inline int64_t quantized_stride(int64_t width) { return (int8_depth(width) / 64 | 1) * 64; }

@@ -7,18 +7,20 @@ namespace tw {
 
 BertScratch BertScratch::plan(Arena& arena, const TextConfig& c, int64_t rows, DType type) {
   const int64_t width = c.hidden_size, padded = round_up(width, kStrip);
-  const auto input = [&](int64_t columns) { return arena.take(rows, columns, type, product_stride(columns, type)); };
+  const auto take = [&](int64_t columns, DType t) {
+    return arena.take(rows, columns, t, activation_stride(columns, t));
+  };
   const auto stream = [&]() -> BertRows {
-    const Tensor f32 = arena.take(rows, width);
-    return {f32, type == DType::f32 ? f32 : input(width)};
+    const Tensor f32 = take(width, DType::f32);
+    return {f32, type == DType::f32 ? f32 : take(width, type)};
   };
   BertScratch s;
   s.x = stream();
   s.cls = stream();
-  s.c = input(width);
-  s.q = arena.take(rows, padded, type);
-  s.kv = arena.take(rows, 2 * padded, type);
-  s.h = input(c.intermediate_size);
+  s.c = take(width, type);
+  s.q = take(padded, type);
+  s.kv = take(2 * padded, type);
+  s.h = take(c.intermediate_size, type);
   return s;
 }
 

@@ -11,11 +11,14 @@ VitScratch VitScratch::plan(Arena& arena, const VisionConfig& c, int64_t rows, D
   const int64_t width = c.hidden_size, padded = round_up(width, kStrip);
   const int64_t inside = std::max(c.intermediate_size, c.num_channels * c.patch_size * c.patch_size);
   VitScratch s;
-  s.x = arena.take(rows, width);
-  s.y = arena.take(rows, width, type, product_stride(width, type));
-  s.q = arena.take(rows, padded, type);
-  s.kv = arena.take(rows, 2 * padded, type);
-  s.h = arena.take(rows, inside, type, product_stride(inside, type));
+  const auto take = [&](int64_t columns, DType t) {
+    return arena.take(rows, columns, t, activation_stride(columns, t));
+  };
+  s.x = take(width, DType::f32);
+  s.y = take(width, type);
+  s.q = take(padded, type);
+  s.kv = take(2 * padded, type);
+  s.h = take(inside, type);
   s.pooled = arena.take(rows / c.tokens(), width);
   return s;
 }

@@ -45,15 +45,19 @@ struct Prefetch {
   int64_t step;  // bytes
 };
 
-// sum_k a[i, k] b[k, j], k ascending. Strides in bytes; b: NS strips, strip_stride apart.
+template <class P, int MR, int NS>
+TUWEN_INLINE void clear_tile(Tile<P, MR, NS>& acc) {
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; ++i)
+#pragma GCC unroll 8
+    for (int j = 0; j < Tile<P, MR, NS>::kVectors; ++j) acc.at[i][j] = P::zero();
+}
+
+// acc[i, j] += sum_k a[i, k] b[k, j], k ascending. Strides in bytes; b: NS strips, strip_stride apart.
 template <class P, int MR, int NS>
 TUWEN_INLINE void multiply_tile(Tile<P, MR, NS>& acc, const char* a, int64_t a_stride, const char* b,
                                 int64_t strip_stride, int64_t groups, Prefetch prefetch) {
   constexpr int kPerStrip = Tile<P, MR, NS>::kPerStrip, kVectors = Tile<P, MR, NS>::kVectors;
-#pragma GCC unroll 8
-  for (int i = 0; i < MR; ++i)
-#pragma GCC unroll 8
-    for (int j = 0; j < kVectors; ++j) acc.at[i][j] = P::zero();
   for (int64_t step = 0; step < groups; ++step) {
     typename P::Line line[static_cast<size_t>(kVectors)];
 #pragma GCC unroll 8
@@ -85,29 +89,31 @@ TUWEN_INLINE void for_each_column_vector(int64_t columns, Body body) {
   }
 }
 
-// The last steps of a tile whose outputs are bf16: a row is activated before it is rounded.
-template <class V, int MR, int NS, class Args>
-TUWEN_INLINE void finish_bf16(Tile<F32Product<V>, MR, NS>& acc, const Args& d, int64_t row, int64_t column,
-                              int64_t columns) {
+// store(row, first column, value, lanes) for each vector of a tile.
+template <class V, int MR, int NS, class Store>
+TUWEN_INLINE void store_tile(const Tile<F32Product<V>, MR, NS>& acc, int64_t columns, Store store) {
   constexpr int kVectors = Tile<F32Product<V>, MR, NS>::kVectors;
-  uint16_t* y = static_cast<uint16_t*>(d.y) + row * d.y_stride + column;
-  if (d.activation != Activation::linear) {
-    alignas(64) float rows[static_cast<size_t>(MR * NS * 16)];
-#pragma GCC unroll 8
-    for (int i = 0; i < MR; ++i)
-#pragma GCC unroll 8
-      for (int j = 0; j < kVectors; ++j) acc.at[i][j].store(rows + i * NS * 16 + j * V::kLanes);
-    activate_row<V>(d.activation, rows, rows, MR * NS * 16);
-    for (int i = 0; i < MR; ++i)
-      for_each_column_vector<V, kVectors>(columns, [&](int, int64_t c, auto lanes) {
-        store_bf16(y + i * d.y_stride + c, V::load(rows + i * NS * 16 + c), lanes);
-      });
-    return;
-  }
 #pragma GCC unroll 8
   for (int i = 0; i < MR; ++i)
-    for_each_column_vector<V, kVectors>(
-        columns, [&](int j, int64_t c, auto lanes) { store_bf16(y + i * d.y_stride + c, acc.at[i][j], lanes); });
+    for_each_column_vector<V, kVectors>(columns,
+                                        [&](int j, int64_t c, auto lanes) { store(i, c, acc.at[i][j], lanes); });
+}
+
+// Through a buffer: a function call a tile, and the tiles stay free of nineteen activations. Not in place in y, whose
+// rows may be a multiple of 4 KiB apart: a load then seems to depend on the store to the row before.
+template <class V, int MR, int NS>
+TUWEN_INLINE void activate_tile(Tile<F32Product<V>, MR, NS>& acc, Activation activation) {
+  constexpr int kVectors = Tile<F32Product<V>, MR, NS>::kVectors;
+  alignas(64) float rows[static_cast<size_t>(MR * NS * 16)];
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; ++i)
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) acc.at[i][j].store(rows + (i * kVectors + j) * V::kLanes);
+  activate_row<V>(activation, rows, rows, MR * NS * 16);
+#pragma GCC unroll 8
+  for (int i = 0; i < MR; ++i)
+#pragma GCC unroll 8
+    for (int j = 0; j < kVectors; ++j) acc.at[i][j] = V::load(rows + (i * kVectors + j) * V::kLanes);
 }
 
 // From finished sums to memory: bias, what was there, activation.
@@ -122,21 +128,25 @@ TUWEN_INLINE void finish_tile(Tile<F32Product<V>, MR, NS>& acc, const Args& d, i
       for (int i = 0; i < MR; ++i) acc.at[i][j] = acc.at[i][j] + bias;
     });
   }
+  if (d.activation != Activation::linear) activate_tile(acc, d.activation);
+  const int64_t first = row * d.y_stride + column;
   if constexpr (requires { d.y_is_bf16; }) {
-    if (d.y_is_bf16) return finish_bf16<V, MR, NS>(acc, d, row, column, columns);
+    if (d.y_is_bf16) {
+      uint16_t* y = static_cast<uint16_t*>(d.y) + first;
+      store_tile(acc, columns,
+                 [&](int i, int64_t c, V value, auto lanes) { store_bf16(y + i * d.y_stride + c, value, lanes); });
+      return;
+    }
   }
-  float* y = static_cast<float*>(d.y) + row * d.y_stride + column;
+  float* y = static_cast<float*>(d.y) + first;
+  if (d.add_to_output) {  // all loads before the first store, for the same reason
 #pragma GCC unroll 8
-  for (int i = 0; i < MR; ++i) {
-    float* out = y + i * d.y_stride;
-    for_each_column_vector<V, kVectors>(columns, [&](int j, int64_t c, auto lanes) {
-      const V value = d.add_to_output ? acc.at[i][j] + V::load(out + c, lanes) : acc.at[i][j];
-      value.store(out + c, lanes);
-    });
+    for (int i = 0; i < MR; ++i)
+      for_each_column_vector<V, kVectors>(columns, [&](int j, int64_t c, auto lanes) {
+        acc.at[i][j] = acc.at[i][j] + V::load(y + i * d.y_stride + c, lanes);
+      });
   }
-  // The tile just written is in L1: one switch a row costs nothing, and the tiles stay free of nineteen activations.
-  if (d.activation != Activation::linear)
-    for (int i = 0; i < MR; ++i) activate_row<V>(d.activation, y + i * d.y_stride, y + i * d.y_stride, columns);
+  store_tile(acc, columns, [&](int i, int64_t c, V value, auto lanes) { value.store(y + i * d.y_stride + c, lanes); });
 }
 
 // How a tile multiplies bf16 where there is no instruction for it: pairs are widened to two f32 products.
@@ -158,6 +168,7 @@ __attribute__((noinline)) void linear_bf16_tile(const LinearBf16Args& p, int64_t
                                                 Prefetch prefetch) {
   constexpr int kVectors = Tile<P, MR, NS>::kVectors;
   Tile<P, MR, NS> sums;
+  clear_tile(sums);
   multiply_tile(sums, reinterpret_cast<const char*>(p.x + row * p.x_stride), p.x_stride * 2,
                 reinterpret_cast<const char*>(p.weights + column * p.k), kStrip * p.k * 2, p.k * 2 / kGroupBytes,
                 prefetch);
@@ -169,12 +180,33 @@ __attribute__((noinline)) void linear_bf16_tile(const LinearBf16Args& p, int64_t
   finish_tile(acc, p, row, column);
 }
 
+// A range of k, and where the sums of the columns at hand wait between one range and the next.
+struct Depth {
+  int64_t first, count;
+  float* sums;  // [rows, kPanel], or null if the range is the whole
+};
+
 template <class V, int MR, int NS>
-__attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int64_t column, Prefetch prefetch) {
+__attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int64_t column, Depth depth,
+                                           Prefetch prefetch) {
+  constexpr int kVectors = Tile<F32Product<V>, MR, NS>::kVectors;
   Tile<F32Product<V>, MR, NS> acc;
-  multiply_tile(acc, reinterpret_cast<const char*>(p.x + row * p.x_stride), p.x_stride * kGroupBytes,
-                reinterpret_cast<const char*>(p.weights + column * p.k), kLineBytes * p.k, p.k, prefetch);
-  finish_tile(acc, p, row, column);
+  const auto for_each_waiting = [&](auto body) {
+#pragma GCC unroll 8
+    for (int i = 0; i < MR; ++i)
+#pragma GCC unroll 8
+      for (int j = 0; j < kVectors; ++j) body(acc.at[i][j], depth.sums + (row + i) * kPanel + column + j * V::kLanes);
+  };
+  if (depth.first == 0) {
+    clear_tile(acc);
+  } else {
+    for_each_waiting([](V& sum, const float* waiting) { sum = V::load(waiting); });
+  }
+  multiply_tile(acc, reinterpret_cast<const char*>(p.x + row * p.x_stride + depth.first), p.x_stride * kGroupBytes,
+                reinterpret_cast<const char*>(p.weights + column * p.k + depth.first * kStrip), kLineBytes * p.k,
+                depth.count, prefetch);
+  if (depth.first + depth.count == p.k) return finish_tile(acc, p, row, column);
+  for_each_waiting([](V& sum, float* waiting) { sum.store(waiting); });
 }
 
 template <int N>
@@ -213,13 +245,13 @@ TUWEN_INLINE void for_each_row_tile(int64_t rows, int64_t tiles, Body body) {
 
 // Calls tile(mr, ns, row, column, prefetch) for every tile of a product. Strips are the outer loop, so a panel of
 // weights is read from memory once; while the tiles of one panel compute, each brings its share of the next panel
-// closer. MaxNS: strips a tile takes at most. strip_bytes: of one packed strip. `next`: weights wanted after these, or
-// null.
+// closer. MaxNS: strips a tile takes at most. strip_bytes: from one packed strip to the next, of which `groups` lines
+// are read. `next`: weights wanted after these, or null.
 template <int MaxNS, class TileBody>
-TUWEN_INLINE void for_each_tile(int64_t rows, int64_t columns, const char* weights, int64_t strip_bytes,
+TUWEN_INLINE void for_each_tile(int64_t rows, int64_t columns, const char* weights, int64_t strip_bytes, int64_t groups,
                                 const char* next, TileBody body) {
   if (rows == 0) return;
-  const int64_t tiles = (rows + kTileRows - 1) / kTileRows, groups = strip_bytes / kLineBytes;
+  const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
   int64_t column = 0;
   while (column < columns) {
     const int64_t strips = (columns - column + kStrip - 1) / kStrip;
@@ -227,12 +259,17 @@ TUWEN_INLINE void for_each_tile(int64_t rows, int64_t columns, const char* weigh
       constexpr int kStrips = decltype(ns)::value;
       const int64_t following = column + kStrips * kStrip;
       const char* after = following < columns ? weights + following / kStrip * strip_bytes : next;
-      // Without a next panel the hint stays on a line that is in L1 anyway.
-      const int64_t step = after == nullptr ? 0 : (kStrips * kLineBytes + tiles - 1) / tiles;
-      const char* address = after == nullptr ? weights : after;
-      for_each_row_tile(rows, tiles, [&](auto mr, int64_t row, int64_t t) {
-        body(mr, ns, row, column, Prefetch{address + t * step * groups, step});
-      });
+      // A tile's share is a piece of one strip; where there are fewer tiles than strips, which then are read whole and
+      // lie one behind the other, of several. Without a next panel the hint stays on a line that is in L1 anyway.
+      const int64_t sharing = tiles < kStrips ? 1 : tiles / kStrips,
+                    strips_each = tiles < kStrips ? kStrips / tiles : 1;
+      const int64_t step = after == nullptr ? 0 : (strips_each * kLineBytes + sharing - 1) / sharing;
+      const auto share = [&](int64_t t) {
+        const int64_t strip = t / sharing * strips_each;
+        const bool none = after == nullptr || strip >= kStrips;
+        return Prefetch{none ? weights : after + strip * strip_bytes + t % sharing * step * groups, none ? 0 : step};
+      };
+      for_each_row_tile(rows, tiles, [&](auto mr, int64_t row, int64_t t) { body(mr, ns, row, column, share(t)); });
       column = following;
     };
     if (strips >= MaxNS) {
@@ -249,18 +286,45 @@ TUWEN_INLINE void for_each_tile(int64_t rows, int64_t columns, const char* weigh
   }
 }
 
+// A long k is taken in ranges of about a thousand, for all rows one after the other: weights and rows of one range stay
+// in L2. Sums wait in memory meanwhile, so the bits are those of one long sum. Few rows read their weights once anyway.
+constexpr int64_t kLongDepth = 1536, kDepthRange = 1024, kFewRows = 48, kWaitingRows = 256;
+
 template <class V, int MaxNS>
 void linear_kernel(const LinearArgs& p) {
-  for_each_tile<MaxNS>(p.rows, p.columns, reinterpret_cast<const char*>(p.weights), kLineBytes * p.k,
-                       reinterpret_cast<const char*>(p.next),
-                       [&](auto mr, auto ns, int64_t row, int64_t column, Prefetch prefetch) {
-                         linear_tile<V, decltype(mr)::value, decltype(ns)::value>(p, row, column, prefetch);
-                       });
+  const auto all_tiles = [](const LinearArgs& part, Depth depth, const float* next) {
+    for_each_tile<MaxNS>(part.rows, part.columns, reinterpret_cast<const char*>(part.weights + depth.first * kStrip),
+                         kLineBytes * part.k, depth.count, reinterpret_cast<const char*>(next),
+                         [&](auto mr, auto ns, int64_t row, int64_t column, Prefetch prefetch) {
+                           linear_tile<V, decltype(mr)::value, decltype(ns)::value>(part, row, column, depth, prefetch);
+                         });
+  };
+  if (p.k <= kLongDepth || p.rows <= kFewRows) return all_tiles(p, {0, p.k, nullptr}, p.next);
+  alignas(64) float sums[kWaitingRows * kPanel];
+  const int64_t ranges = (p.k + kDepthRange - 1) / kDepthRange;
+  for (int64_t row = 0; row < p.rows; row += kWaitingRows) {
+    for (int64_t column = 0; column < p.columns; column += kPanel) {
+      LinearArgs part = p;
+      part.x += row * p.x_stride;
+      part.weights += column * p.k;
+      if (p.bias != nullptr) part.bias += column;
+      part.y += row * p.y_stride + column;
+      part.rows = p.rows - row < kWaitingRows ? p.rows - row : kWaitingRows;
+      part.columns = p.columns - column < kPanel ? p.columns - column : kPanel;
+      for (int64_t range = 0; range < ranges; ++range) {
+        const int64_t first = p.k * range / ranges, end = p.k * (range + 1) / ranges;
+        const float* next = range + 1 < ranges            ? part.weights + end * kStrip
+                            : column + kPanel < p.columns ? part.weights + kPanel * p.k
+                                                          : p.next;
+        all_tiles(part, {first, end - first, sums}, next);
+      }
+    }
+  }
 }
 
 template <class P, int MaxNS>
 void linear_bf16_kernel(const LinearBf16Args& p) {
-  for_each_tile<MaxNS>(p.rows, p.columns, reinterpret_cast<const char*>(p.weights), kStrip * p.k * 2,
+  for_each_tile<MaxNS>(p.rows, p.columns, reinterpret_cast<const char*>(p.weights), kStrip * p.k * 2, p.k / 2,
                        reinterpret_cast<const char*>(p.next),
                        [&](auto mr, auto ns, int64_t row, int64_t column, Prefetch prefetch) {
                          linear_bf16_tile<P, decltype(mr)::value, decltype(ns)::value>(p, row, column, prefetch);

@@ -27,6 +27,7 @@ template <class P, int MR, int NS>
 __attribute__((noinline)) void linear_int8_tile(const LinearInt8Args& p, int64_t row, int64_t column,
                                                 Prefetch prefetch) {
   Tile<P, MR, NS> sums;
+  clear_tile(sums);
   multiply_tile(sums, reinterpret_cast<const char*>(p.x + row * p.x_stride), p.x_stride,
                 reinterpret_cast<const char*>(p.weights + column * p.k), kStrip * p.k, p.k / kGroupBytes, prefetch);
   finish_int8(sums, p, row, column);
@@ -34,7 +35,7 @@ __attribute__((noinline)) void linear_int8_tile(const LinearInt8Args& p, int64_t
 
 template <class P, int MaxNS>
 void linear_int8_kernel(const LinearInt8Args& p) {
-  for_each_tile<MaxNS>(p.rows, p.columns, reinterpret_cast<const char*>(p.weights), kStrip * p.k,
+  for_each_tile<MaxNS>(p.rows, p.columns, reinterpret_cast<const char*>(p.weights), kStrip * p.k, p.k / kGroupBytes,
                        reinterpret_cast<const char*>(p.next),
                        [&](auto mr, auto ns, int64_t row, int64_t column, Prefetch prefetch) {
                          linear_int8_tile<P, decltype(mr)::value, decltype(ns)::value>(p, row, column, prefetch);

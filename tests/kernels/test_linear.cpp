@@ -127,8 +127,10 @@ void check_bound(Shape s, int64_t number, Random& random) {
 constexpr int64_t kRows[] = {1, 2, 3, 5, 6, 7, 8, 13, 50, 52, 197, 257};
 constexpr int64_t kColumns[] = {1, 7, 8, 15, 16, 17, 63, 64, 65, 80};
 constexpr int64_t kDepths[] = {1, 2, 7, 8, 15, 16, 17, 33, 64, 80};
-// Shapes of real models: patch embedding of ViT-L/14, both halves of an MLP, a projection.
-constexpr Shape kLarge[] = {{257, 1024, 588}, {13, 768, 3072}, {50, 3072, 80}, {197, 80, 768}, {1, 512, 768}};
+// Shapes of real models: patch embedding of ViT-L/14, both halves of an MLP, a projection; and a k that is taken in
+// ranges.
+constexpr Shape kLarge[] = {{257, 1024, 588}, {13, 768, 3072}, {50, 3072, 80},
+                            {197, 80, 768},   {1, 512, 768},   {270, 70, 1601}};
 
 }  // namespace
 
@@ -152,7 +154,7 @@ TEST_CASE("linear: real products stay within the bound of every element's own te
 
 TEST_CASE("linear: one accumulator per element, k ascending, fused") {
   Random random(3);
-  for (const Shape s : {Shape{7, 65, 33}, Shape{13, 17, 588}, Shape{2, 80, 768}}) {
+  for (const Shape s : {Shape{7, 65, 33}, Shape{13, 17, 588}, Shape{2, 80, 768}, Shape{61, 150, 1601}}) {
     Problem p = floats(s, layout_number(2), random);
     for (const Mode mode : kModes) {
       std::vector<float> bits;
