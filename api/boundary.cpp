@@ -63,15 +63,15 @@ tuwen_status remember_current_exception() noexcept {
   } catch (const Error& error) {
     return remember(error);
   } catch (const std::bad_alloc&) {
-    return remember_plain(TUWEN_OUT_OF_MEMORY, "out_of_memory: an allocation failed");
+    return remember_plain(TUWEN_OUT_OF_MEMORY, "out of memory: an allocation failed");
   } catch (const std::exception& error) {
     try {
       return remember(Error(ErrorCode::internal, {.note = error.what()}));
     } catch (...) {
-      return remember_plain(TUWEN_INTERNAL, "internal: unexpected exception");
+      return remember_plain(TUWEN_INTERNAL, "internal error: unexpected exception");
     }
   } catch (...) {
-    return remember_plain(TUWEN_INTERNAL, "internal: unknown exception");
+    return remember_plain(TUWEN_INTERNAL, "internal error: unknown exception");
   }
 }
 

@@ -19,6 +19,7 @@ void ask_to_stop(int signal) {
 void catch_interrupts() {
   std::signal(SIGINT, ask_to_stop);
   std::signal(SIGTERM, ask_to_stop);
+  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the file size limit then fails like one to a full disk
 }
 
 void check_interrupt() {

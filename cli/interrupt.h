@@ -3,7 +3,7 @@
 
 namespace tuwen_cli {
 
-// Makes SIGINT and SIGTERM ask for a stop; a second one ends the process at once.
+// Makes SIGINT and SIGTERM ask for a stop; a second one ends the process at once. A full quota ends no process either.
 void catch_interrupts();
 // Throws Failure if a stop has been asked for.
 void check_interrupt();

@@ -12,7 +12,10 @@ namespace {
 
 std::vector<std::string> read_lines(std::istream& in, bool skip_empty) {
   std::vector<std::string> lines;
+  bool first = true;
   for (std::string line; std::getline(in, line);) {
+    if (first && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
+    first = false;
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (!line.empty() || !skip_empty) lines.push_back(line);
   }

@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import pty
+import resource
 import signal
 import struct
 import subprocess
@@ -208,6 +209,8 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(run(*base, "--labels", str(listing), "--json").stdout, run(*base, "--label", *labels, "--json").stdout)
         self.assertEqual(run(*base, "--labels", "-", "--json", stdin=listing.read_bytes()).stdout,
                          run(*base, "--label", *labels, "--json").stdout)
+        listing.write_bytes(b"\xef\xbb\xbf" + listing.read_bytes())  # a byte order mark, as Windows' editors write it
+        self.assertEqual(run(*base, "--labels", str(listing), "--json").stdout, run(*base, "--label", *labels, "--json").stdout)
         self.assertEqual(len(run(*base, "--label", *labels, "--top", "2").stdout.splitlines()), 2 * 3)
         self.fails(*base, "--labels", self.path("none.txt"), says=["none.txt"])
         empty = self.dir / "empty.txt"
@@ -314,6 +317,9 @@ class CommandLine(unittest.TestCase):
         folder = self.dir / "folder.npy"
         folder.mkdir(exist_ok=True)
         self.fails("embed", MODEL, "--text", "a", "--out", str(folder), says=["folder.npy"])
+        large = ["embed", MODEL, "--image", *[str(self.grey)] * 4, "--patches", "--out", self.path("large.npy")]
+        self.fails(*large, says=["large.npy", "File too large"],
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
         self.assertEqual([p.name for p in self.dir.glob("*partial*")], [])
 
     def test_embed_interrupted(self):
