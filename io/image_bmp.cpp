@@ -238,7 +238,8 @@ RawImage read_indexed(const ImageSource& source, const BmpHeader& h) {
       uint8_t* out = row_at(y);
       for (size_t x = 0; x < width; ++x) {
         const size_t bit = x * bits;
-        out[x] = static_cast<uint8_t>(row[bit / 8] >> (8 - bits - bit % 8) & ((1u << bits) - 1));
+        const unsigned byte = row[bit / 8];
+        out[x] = static_cast<uint8_t>(byte >> (8 - bits - bit % 8) & ((1u << bits) - 1));
       }
     });
   } else {
