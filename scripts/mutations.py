@@ -16,6 +16,9 @@ class Mutation:
 
 GEMM = "kernels/cpu/gemm-inl.h"
 ATTENTION = "kernels/cpu/attention-inl.h"
+ATTENTION_BF16 = "kernels/cpu/attention_bf16-inl.h"
+AMX = "kernels/cpu/amx_avx512.cpp"
+INT8 = "kernels/cpu/gemm_int8-inl.h"
 ROWS = "kernels/cpu/rows-inl.h"
 MATH = "kernels/cpu/math-inl.h"
 INPUTS = "kernels/cpu/inputs-inl.h"
@@ -50,24 +53,73 @@ KERNELS = [
         "body(j, j * V::kLanes, First{static_cast<int>(left) - 1});"),
     Mutation(
         "gemm-wrong-strip", GEMM, "later tiles use the first strips of weights",
-        "reinterpret_cast<const char*>(p.weights + column * p.k), kLineBytes * p.k",
-        "reinterpret_cast<const char*>(p.weights), kLineBytes * p.k"),
+        "reinterpret_cast<const char*>(p.weights + column * p.k + depth.first * kStrip), kLineBytes * p.k,",
+        "reinterpret_cast<const char*>(p.weights + depth.first * kStrip), kLineBytes * p.k,"),
+    Mutation(
+        "gemm-range-sums", GEMM, "the sums of a long product do not wait by column",
+        "(row + i) * kPanel + column + j * V::kLanes",
+        "(row + i) * kPanel + j * V::kLanes"),
+    Mutation(
+        "gemm-range-lost", GEMM, "a long product forgets its first range",
+        "if (depth.first == 0) {",
+        "if (depth.first >= 0) {"),
     Mutation(
         "gemm-residual-lost", GEMM, "the output is replaced, not added to",
-        "d.add_to_output ? acc.at[i][j] + V::load(out + c, lanes) : acc.at[i][j]",
-        "d.add_to_output ? acc.at[i][j] : acc.at[i][j]"),
+        "acc.at[i][j] = acc.at[i][j] + V::load(y + i * d.y_stride + c, lanes);",
+        "acc.at[i][j] = acc.at[i][j];"),
     Mutation(
         "gemm-activation-row", GEMM, "the first row of a tile is not activated",
-        "for (int i = 0; i < MR; ++i) activate_row<V>",
-        "for (int i = 1; i < MR; ++i) activate_row<V>"),
+        "activate_row<V>(activation, rows, rows, MR * NS * 16);",
+        "activate_row<V>(activation, rows + NS * 16, rows + NS * 16, (MR - 1) * NS * 16);"),
     Mutation(
         "gemm-swap-lanes", PACK, "the first two columns of every strip change places",
-        "strip[k * kStrip + lane] = row[k];",
-        "strip[k * kStrip + (lane < 2 && in_strip > 1 && lane0 == 0 ? 1 - lane : lane)] = row[k];"),
+        "store(strip, __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5));",
+        "store(strip, __builtin_shufflevector(ab_low, cd_low, 1, 0, 4, 5));"),
     Mutation(
-        "gemm-pack-last-k", PACK, "the last k of a block is packed as its neighbour",
-        "strip[k * kStrip + lane] = row[k];",
-        "strip[k * kStrip + lane] = row[k == k_ - 1 && k > 0 ? k - 1 : k];"),
+        "gemm-pack-last-k", PACK, "the last k is packed as its neighbour",
+        "for (int64_t k = done; k < k_; ++k) strip[k * kStrip + lane] = in[lane * k_ + k];",
+        "for (int64_t k = done; k < k_; ++k) strip[k * kStrip + lane] = in[lane * k_ + (k == k_ - 1 && k > 0 ? k - 1 : k)];"),
+    # bf16, bytes and tiles.
+    Mutation(
+        "bf16-pack-swap", PACK, "the two halves of every pair of weights change places",
+        "return (k / 2 * kStrip + lane) * 2 + k % 2; }",
+        "return (k / 2 * kStrip + lane) * 2 + 1 - k % 2; }"),
+    Mutation(
+        "bf16-odd-half", GEMM, "the odd half of every pair is left out where pairs are widened",
+        "return fma(e.even, l.even, fma(e.odd, l.odd, s)); }",
+        "return fma(e.even, l.even, s); }"),
+    Mutation(
+        "bf16-attention-values", ATTENTION_BF16, "the last key of an odd number has no value",
+        "const uint16_t* odd = last ? zeros : even + p.v_stride + c;",
+        "const uint16_t* odd = p.keys - j <= 3 ? zeros : even + p.v_stride + c;"),
+    Mutation(
+        "bf16-attention-padding", ATTENTION_BF16, "probabilities behind the last key are left as they were",
+        "clear(weights + i * key_depth + p.keys, key_depth - p.keys);",
+        "clear(weights + i * key_depth + p.keys, 0);"),
+    Mutation(
+        "amx-shifted-rows", AMX, "the rows of the last tile come from the wrong place",
+        "return row <= last ? row : last > 0 ? last : int64_t{0};",
+        "return row <= last ? row : last > 0 ? last - 1 : int64_t{0};", needs="amx_tile"),
+    Mutation(
+        "amx-second-strip", AMX, "the second strip of a block is the first again",
+        "_tile_loadd(7, b.strip + b.strip_bytes + step * kTileBytes, kLineBytes);",
+        "_tile_loadd(7, b.strip + step * kTileBytes, kLineBytes);", needs="amx_tile"),
+    Mutation(
+        "amx-last-step", AMX, "the last line of k",
+        "for (int64_t step = 0; step < b.steps; ++step) {",
+        "for (int64_t step = 0; step + 1 < b.steps; ++step) {", needs="amx_tile"),
+    Mutation(
+        "amx-unfinished-row", AMX, "a row of every block is not finished",
+        "while (row != end) finish_one();",
+        "while (row != end && row + 1 != end) finish_one();\n    row = end;", needs="amx_tile"),
+    Mutation(
+        "int8-zero-point", INT8, "every row gets the first row's zero point",
+        "P::to_float(sums.at[i][j], p.x_zero[row + i], p.w_sum + c)",
+        "P::to_float(sums.at[i][j], p.x_zero[0], p.w_sum + c)"),
+    Mutation(
+        "int8-scale", INT8, "every row gets the first row's scale",
+        "(w_scale * V(p.x_scale[row + i]))",
+        "(w_scale * V(p.x_scale[0]))"),
     Mutation(
         "gemm-ops-stale-bias", OPS, "every panel gets the first panel's bias",
         ".bias = w.bias == nullptr ? nullptr : w.bias + n0,\n"
@@ -318,8 +370,8 @@ MODELS = [
         "true ? s.type_zeros"),
     model(
         "bert-residual", BERT, "the residual around attention",
-        "linear(ex, wanted, c, b.out, Epilogue::add_to_output);",
-        "linear(ex, wanted, c, b.out);"),
+        "linear(ex, y, c, b.out, Epilogue::add_to_output);",
+        "linear(ex, y, c, b.out);"),
     model(
         "bert-layer-index", BERT, "every layer gets the first one's query",
         'b.qkv, {self + "query",',
@@ -374,8 +426,8 @@ MODELS = [
         'vector(w.bias, first, total, *names.begin() + ".bias", n);'),
     model(
         "weights-second-piece", WEIGHTS, "rows of a large matrix repeat",
-        "checkpoint_.read_f32_rows(*tensor, r, part);",
-        "checkpoint_.read_f32_rows(*tensor, 0, part);"),
+        "checkpoint_.read_f32_rows(*tensor, r, {piece",
+        "checkpoint_.read_f32_rows(*tensor, 0, {piece"),
     model(
         "ops-share-queries", OPS, "a row at the seam of two members' queries",
         "end = s.queries * (part + 1) / parts;",
