@@ -2,15 +2,19 @@
 
 namespace tuwen_cli {
 
-void add_common(CLI::App& command, CommonOptions& options) {
+void add_model(CLI::App& command, CommonOptions& options) {
   command.add_option("MODEL", options.model, "model directory, as Hugging Face lays it out")
       ->required()
       ->check(not_empty());
   command.add_option("--threads", options.threads, "threads to use (default: every CPU this process may use)")
       ->check(CLI::Range(1, 1024));
+  command.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes");
+}
+
+void add_common(CLI::App& command, CommonOptions& options) {
+  add_model(command, options);
   command.add_option("--precision", options.precision, "arithmetic of the matrix products (default: f32)")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
-  command.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes");
 }
 
 CLI::Validator not_empty() {

@@ -27,7 +27,9 @@ struct CommonOptions {
   bool json = false;
 };
 
-// Adds MODEL and the options of every subcommand.
+// Adds MODEL and the options of every subcommand, without --precision.
+void add_model(CLI::App& command, CommonOptions& options);
+// The same with --precision.
 void add_common(CLI::App& command, CommonOptions& options);
 // An option that takes one value or more, each exactly as it was typed: "[a,b]" is a text and not a list.
 CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::string>& values,
@@ -49,5 +51,6 @@ void add_similarity(CLI::App& program);
 void add_classify(CLI::App& program);
 void add_embed(CLI::App& program);
 void add_tokenize(CLI::App& program);
+void add_drift(CLI::App& program);
 
 }  // namespace tuwen_cli

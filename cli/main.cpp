@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   add_classify(program);
   add_embed(program);
   add_tokenize(program);
+  add_drift(program);
   try {
     program.parse(read_arguments(program, argc, argv));  // runs the chosen subcommand
     std::cout.flush();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/ops.h"
@@ -24,8 +25,9 @@ struct Captured {
 // output projection. One encode at a time.
 class Capture {
  public:
-  // Empty `prefix`: everything; else only names that begin with it.
-  explicit Capture(std::string prefix = {}) : prefix_(std::move(prefix)) {}
+  // Empty `prefixes`: everything; else only names that begin with one of them. They are separated by spaces, and a star
+  // in one stands for any characters.
+  explicit Capture(std::string prefixes = {}) : prefixes_(std::move(prefixes)) {}
 
   const std::map<std::string, Captured>& results() const { return results_; }
   // Memory ran out: nothing is kept, and nothing more taken.
@@ -33,9 +35,10 @@ class Capture {
 
  private:
   friend struct Tap;
+  bool wants(std::string_view name) const;
   void keep(std::string name, Tensor value);
 
-  std::string prefix_;
+  std::string prefixes_;
   std::map<std::string, Captured> results_;
   bool failed_ = false;
 };

@@ -425,7 +425,8 @@ TUWEN_API tuwen_status tuwen_contrastive_loss(const float* logits_per_text, size
  * `context` is the merged heads before the output projection, `attention` and `output` the residual stream after each
  * half of a layer. transformers' hidden_states[0] is text.embeddings or vision.pre_layernorm, hidden_states[N + 1]
  * layers.N.output; the last one's output is last_hidden_state, vision.pooled its pooler_output.
- * Only names that begin with `prefix` are kept; NULL keeps all. */
+ * Only names that begin with `prefix` are kept; NULL keeps all. There may be several prefixes with spaces between them,
+ * and a star stands for any characters: "text.layers.*.output vision.pooled". */
 TUWEN_API tuwen_status tuwen_capture_create(const char* prefix, tuwen_capture** capture);
 TUWEN_API void tuwen_capture_free(tuwen_capture* capture);
 

@@ -284,7 +284,7 @@ class Model {
 // Intermediates to take out of an encode call; see tuwen_capture_create for the names.
 class Capture {
  public:
-  // Those that begin with `prefix`.
+  // Those that begin with `prefix`, or with one of several.
   explicit Capture(const std::string& prefix = {}) {
     tuwen_capture* capture = nullptr;
     check(tuwen_capture_create(prefix.c_str(), &capture));

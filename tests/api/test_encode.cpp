@@ -203,6 +203,26 @@ TEST_CASE("probabilities and loss") {
   CHECK(static_cast<double>(tuwen::contrastive_loss(square)) == Approx(expected).epsilon(1e-6));
 }
 
+TEST_CASE("intermediates by several prefixes, and by stars") {
+  const auto captured = [](const std::string& prefixes) {
+    tuwen::Session session(model());
+    tuwen::Capture capture(prefixes);
+    auto options = tuwen::make<tuwen_encode_options>();
+    options.capture = capture.get();
+    session.encode_texts({"a a"}, &options);
+    std::vector<std::string> names;
+    for (size_t i = 0; i < capture.size(); ++i) names.emplace_back(capture.at(i).name);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  CHECK(captured("text.layers.*.output") == Names{"text.layers.0.output", "text.layers.1.output"});
+  CHECK(captured("text.layers.1.o  text.pooled ") == Names{"text.layers.1.output", "text.pooled"});
+  CHECK(captured("*.layers.1.*t") == Names{"text.layers.1.attention", "text.layers.1.context", "text.layers.1.output"});
+  CHECK(captured("*beds text.emb") == Names{"text.embeddings", "text.embeds"});
+  CHECK(captured("*").size() == captured("").size());
+  CHECK(captured("layers output text.layers.*.outputs").empty());
+}
+
 TEST_CASE("intermediates by name") {
   const tw::test::Goldens goldens(base_model() + "/goldens.safetensors");
   tuwen::Session session(model());

@@ -76,7 +76,7 @@ class CommandLine(unittest.TestCase):
     def test_help_and_version(self):
         self.assertIn(b"similarity", run("--help").stdout)
         self.assertRegex(run("--version").stdout.decode(), r"^tuwen \d+\.\d+\.\d+\n$")
-        for command in ("info", "similarity", "classify", "embed", "tokenize"):
+        for command in ("info", "similarity", "classify", "embed", "tokenize", "drift"):
             text = run(command, "--help").stdout.decode()
             for option in ("MODEL", "--threads", "--precision", "--quiet"):
                 self.assertIn(option, text, command)
@@ -98,6 +98,9 @@ class CommandLine(unittest.TestCase):
             ["embed", MODEL, "--text", "a", "--out", self.path("x.csv")],
             ["embed", MODEL, "--text", "a", "--patches", "--out", self.path("x.npy")],
             ["embed", MODEL, "--text", "a", "--batch", "0", "--out", self.path("x.npy")],
+            ["drift"], ["drift", MODEL, "--precision", "f32"], ["drift", MODEL, "--precision", "bf16,f8"],
+            ["drift", MODEL, "--precision="], ["drift", MODEL, "--image", image, "--images", "f"],
+            ["drift", MODEL, "--text", "a", "--texts", "f"],
         ):
             with self.subTest(arguments):
                 self.fails(*arguments, status=2)
@@ -365,6 +368,69 @@ class CommandLine(unittest.TestCase):
             with self.subTest(typed):
                 result = json.loads(run("tokenize", MODEL, "--json", *typed).stdout)
                 self.assertEqual(result["texts"], texts)
+
+    # ---- drift
+
+    def check_difference(self, difference, least):
+        self.assertGreaterEqual(1, difference["mean_cosine"])
+        self.assertGreaterEqual(difference["mean_cosine"] + 1e-12, difference["worst_cosine"])
+        self.assertGreater(difference["worst_cosine"], least)
+        self.assertTrue(0 < difference["relative_error"] < 0.5, difference)
+
+    def test_drift(self):
+        result = json.loads(run("drift", MODEL, "--json").stdout)
+        self.assertEqual(list(result), ["model", "reference", "images", "texts", "precisions"])
+        self.assertEqual([p["precision"] for p in result["precisions"]], ["bf16", "int8"])
+        for precision in result["precisions"]:
+            for kind, first in (("image", "vision.pre_layernorm"), ("text", "text.embeddings")):
+                tower = first.split(".")[0]
+                layers = precision[kind]["layers"]
+                self.assertEqual([l["name"] for l in layers],
+                                 [first] + [f"{tower}.layers.{i}.{half}" for i in range(2) for half in ("attention", "output")])
+                for layer in layers[1:]:
+                    self.check_difference(layer, 0.95)
+                embedding = precision[kind]["embedding"]
+                self.check_difference(embedding, 0.95)
+                self.assertEqual(len(embedding["cosines"]), len(result[kind + "s"]))
+                self.assertEqual(min(embedding["cosines"]), embedding["worst_cosine"])
+            changes = precision["probabilities"]
+            self.assertTrue(0 < changes["mean_change"] <= changes["largest_change"] <= 1, changes)
+            self.assertLessEqual(changes["first_changed"], len(result["images"]))
+        self.assertLess(result["precisions"][0]["text"]["embedding"]["relative_error"],
+                        result["precisions"][1]["text"]["embedding"]["relative_error"])
+        # The text tower's first matrix is a sum of table rows, which no precision rounds.
+        self.assertEqual(result["precisions"][1]["text"]["layers"][0]["relative_error"], 0)
+
+        text = run("drift", MODEL, "--threads", "1").stdout.decode()
+        for part in ("bf16: cosine", "int8: cosine", "vision.layers.1.output", "text embedding", "largest change"):
+            self.assertIn(part, text)
+
+    def test_drift_of_given_inputs(self):
+        images, texts = [str(self.apple), str(self.grey)], ["一", "b c"]
+        (self.dir / "pictures.txt").write_text("\n".join(images))
+        given = ["--image", *images, "--text", *texts]
+        result = json.loads(run("drift", MODEL, "--precision", "int8", *given, "--json").stdout)
+        self.assertEqual((result["images"], result["texts"]), (images, texts))
+        self.assertEqual([p["precision"] for p in result["precisions"]], ["int8"])
+        listed = ["--images", self.path("pictures.txt"), "--texts", "-"]
+        self.assertEqual(json.loads(run("drift", MODEL, "--precision", "int8,int8", *listed, "--json",
+                                        stdin="\n".join(texts).encode()).stdout), result)
+        # What it says of probabilities is what similarity shows.
+        probs = [json.loads(run("similarity", MODEL, *given, "--precision", p, "--json").stdout)["probs"]
+                 for p in ("f32", "int8")]
+        changes = [abs(a - b) for rows in zip(*probs) for a, b in zip(*rows)]
+        said = result["precisions"][0]["probabilities"]
+        self.assertAlmostEqual(said["largest_change"], max(changes), delta=1e-6)
+        self.assertAlmostEqual(said["mean_change"], sum(changes) / len(changes), delta=1e-6)
+
+    def test_drift_of_what_cannot_be_had(self):
+        self.fails("drift", self.path("nowhere"), says=["nowhere"])
+        self.fails("drift", MODEL, "--image", self.path("nothing.png"), says=["nothing.png"])
+        self.fails("drift", MODEL, "--text", "a", "b " * 100, says=["text[1]", "at most 20 tokens"])
+        self.fails("drift", MODEL, "--texts", self.path("none.txt"), says=["none.txt"])
+        (self.dir / "no lines.txt").write_bytes(b"")
+        self.fails("drift", MODEL, "--images", self.path("no lines.txt"), says=["no lines.txt", "no pictures"])
+        self.fails("drift", MODEL, "--texts", self.path("no lines.txt"), says=["no lines.txt", "no texts"])
 
     # ---- surroundings
 
