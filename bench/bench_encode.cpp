@@ -1,11 +1,14 @@
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <memory>
+#include <random>
 #include <stdexcept>
 
 #include "bench/command.h"
 #include "bench/inputs.h"
 #include "bench/model_flops.h"
+#include "bench/npy.h"
 #include "bench/peak.h"
 #include "tuwen/tuwen.hpp"
 
@@ -15,7 +18,7 @@ namespace {
 struct Options {
   Common common;
   std::string model;
-  std::string tower = "image,text", batch = "1", tokens = "12,52", threads = "0", isa, precision = "f32";
+  std::string tower = "image,text", batch = "1", tokens = "12,52", threads = "0", isa, precision = "f32", save;
 };
 
 std::vector<std::string> split(const std::string& list) {
@@ -25,11 +28,37 @@ std::vector<std::string> split(const std::string& list) {
   return items;
 }
 
+// How long the texts of a batch are: all alike, or mixed ("8..32").
+struct Lengths {
+  int least = 0, most = 0;
+  std::string name() const {
+    return least == most ? std::to_string(least) : std::to_string(least) + ".." + std::to_string(most);
+  }
+};
+
+std::vector<Lengths> parse_lengths(const std::string& list) {
+  std::vector<Lengths> all;
+  for (const std::string& item : split(list)) {
+    const size_t dots = item.find("..");
+    const std::vector<int> values = parse_sweep(dots == std::string::npos ? item : item.substr(0, dots));
+    if (dots == std::string::npos) {
+      for (const int v : values) all.push_back({v, v});
+    } else {
+      all.push_back({values.front(), parse_sweep(item.substr(dots + 2)).front()});
+    }
+    if (all.back().least < 1 || all.back().least > all.back().most)
+      throw CLI::ValidationError("--tokens: '" + item + "' is no length, range or mix such as 8..32");
+  }
+  return all;
+}
+
 // A batch of inputs ready to encode, nothing but the encoder left to run.
 struct Work {
   bool image = false;
   size_t batch = 0;
-  int64_t tokens = 0;  // of one text
+  std::string name;
+  Record tokens;     // of one item: a number, or what name() says of a mix
+  double flops = 0;  // of the whole batch
   std::vector<float> pixels;
   std::vector<int32_t> ids;
   std::vector<int64_t> row_begin;
@@ -40,16 +69,27 @@ struct Work {
       const size_t each = pixels.size() / batch;
       session.encode_pixels(std::span(pixels).subspan(first * each, count * each), out);
     } else {
-      const auto length = static_cast<size_t>(tokens);
-      session.encode_tokens(std::span(ids).subspan(first * length, count * length),
-                            std::span(row_begin).first(count + 1), out);
+      const std::span rows = std::span(row_begin).subspan(first, count + 1);
+      const auto begin = static_cast<size_t>(rows.front()), end = static_cast<size_t>(rows.back());
+      if (first == 0) return session.encode_tokens(std::span(ids).first(end), rows, out);
+      std::vector<int64_t> rebased(rows.begin(), rows.end());
+      for (int64_t& r : rebased) r -= rows.front();
+      session.encode_tokens(std::span(ids).subspan(begin, end - begin), rebased, out);
     }
   }
 };
 
-Work make_work(bool image, size_t batch, int64_t tokens, const tuwen::Model& model) {
+Work make_work(bool image, size_t batch, Lengths lengths, const tuwen::Model& model) {
   const tuwen_model_info info = model.info();
-  Work work{.image = image, .batch = batch, .tokens = tokens, .pixels = {}, .ids = {}, .row_begin = {0}};
+  Work work;
+  work.image = image;
+  work.batch = batch;
+  work.name = (image ? "image-" : "text-") + std::to_string(batch) + (image ? "" : "x" + lengths.name());
+  work.tokens = lengths.name();
+  if (image || lengths.least == lengths.most) work.tokens = image ? info.image_tokens : lengths.least;
+  work.row_begin = {0};
+  // 64 mixed texts of 8 to 32 tokens have 1,249: the batch that docs/performance.md compares other engines on.
+  std::mt19937 generator(177);
   for (size_t i = 0; i < batch; ++i) {
     const auto seed = static_cast<uint32_t>(i);
     if (image) {
@@ -59,13 +99,31 @@ Work make_work(bool image, size_t batch, int64_t tokens, const tuwen::Model& mod
                                               rgb.size()));
       const tuwen::Matrix values = model.processor().preprocess(one);
       work.pixels.insert(work.pixels.end(), values.data.begin(), values.data.end());
+      work.flops += image_flops(info);
     } else {
+      const auto spread = static_cast<uint32_t>(lengths.most - lengths.least + 1);
+      const int64_t tokens = lengths.least + static_cast<int64_t>(generator() % spread);
       const std::vector<int32_t> row = token_row(tokens, info.vocabulary_size, seed);
+      work.flops += text_flops(info, tokens);
       work.ids.insert(work.ids.end(), row.begin(), row.end());
       work.row_begin.push_back(static_cast<int64_t>(work.ids.size()));
     }
   }
   return work;
+}
+
+// What another engine needs to do the same, and what it should find.
+void save(const std::filesystem::path& folder, const Work& work, std::span<const float> embeddings, int64_t side) {
+  const std::filesystem::path stem = folder / work.name;
+  const auto path = [&](const char* what) { return stem.string() + "." + what + ".npy"; };
+  const auto size = static_cast<size_t>(side);
+  if (work.image) {
+    save_npy(path("pixels"), {work.batch, 3, size, size}, work.pixels);
+  } else {
+    save_npy(path("ids"), {work.ids.size()}, work.ids);
+    save_npy(path("row_begin"), {work.row_begin.size()}, work.row_begin);
+  }
+  save_npy(path("embeddings"), {work.batch, embeddings.size() / work.batch}, embeddings);
 }
 
 double cosine(std::span<const float> a, std::span<const float> b) {
@@ -145,10 +203,9 @@ Record measure_one(const Options& o, const tuwen::Model& f32, const Subject& sub
   const double before = peak_now();
   const Statistics s = measure(o.common.repetition, [&] { work.encode(session, 0, out, width); });
   const double peak = std::max(before, peak_now());
-  const double batch = static_cast<double>(work.batch), seconds = s.median / 1e3;
-  const double flops = (work.image ? image_flops(info) : text_flops(info, work.tokens)) * batch;
+  const double batch = static_cast<double>(work.batch), seconds = s.median / 1e3, flops = work.flops;
   Record record = {{"bench", "encode"},          {"tower", work.image ? "image" : "text"},
-                   {"batch", work.batch},        {"tokens", work.image ? info.image_tokens : work.tokens},
+                   {"batch", work.batch},        {"tokens", work.tokens},
                    {"threads", running.threads}, {"precision", subject.precision},
                    {"isa", running.isa}};
   add_times(record, s);
@@ -162,6 +219,10 @@ Record measure_one(const Options& o, const tuwen::Model& f32, const Subject& sub
   record["cosine"] = similarity;
   record["peak_memory_mb"] = peak_memory_mb();
   record["model"] = o.model;
+  if (!o.save.empty()) {
+    save(o.save, work, out, info.image_size);
+    record["saved"] = (std::filesystem::path(o.save) / work.name).string();
+  }
   return record;
 }
 
@@ -174,7 +235,7 @@ void run(const Options& o) {
   for (const std::string& tower : split(o.tower)) {
     const bool image = tower == "image";
     if (!image && tower != "text") throw std::runtime_error("--tower: expected image or text, found '" + tower + "'");
-    for (const int tokens : image ? std::vector<int>{0} : parse_sweep(o.tokens)) {
+    for (const Lengths tokens : image ? std::vector<Lengths>{{}} : parse_lengths(o.tokens)) {
       for (const int batch : parse_sweep(o.batch)) {
         const Work work = make_work(image, static_cast<size_t>(batch), tokens, *f32);
         for (const std::string& isa : o.isa.empty() ? std::vector<std::string>{""} : split(o.isa)) {
@@ -204,9 +265,11 @@ void add_encode(CLI::App& app) {
   command->add_option("model", o->model, "model directory")->required();
   command->add_option("--tower", o->tower, "image, text or both")->capture_default_str();
   command->add_option("--batch", o->batch, "list or range: 1,8 or 1-64*2")->capture_default_str();
-  command->add_option("--tokens", o->tokens, "of each text, list or range")->capture_default_str();
+  command->add_option("--tokens", o->tokens, "of each text: list or range; 8..32 mixes lengths in a batch")
+      ->capture_default_str();
   command->add_option("--threads", o->threads, "list or range")->capture_default_str();
   command->add_option("--precision", o->precision, "list of f32, bf16, int8")->capture_default_str();
+  command->add_option("--save", o->save, "folder for inputs and embeddings as .npy")->check(CLI::ExistingDirectory);
   command->add_option("--isa", o->isa, "list of kernel tables, as TUWEN_ISA names them; default: the fastest");
   command->callback([=] { run(*o); });
 }
