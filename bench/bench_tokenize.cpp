@@ -1,3 +1,4 @@
+#include <fstream>
 #include <random>
 
 #include "bench/command.h"
@@ -8,7 +9,7 @@ namespace {
 
 struct Options {
   Common common;
-  std::string model, threads = "1", characters = "20";
+  std::string model, threads = "1", characters = "20", texts;
   int count = 2000;
 };
 
@@ -27,11 +28,19 @@ std::vector<std::string> captions(int count, int characters) {
   return texts;
 }
 
+std::vector<std::string> lines(const std::string& file) {
+  std::ifstream stream(file);
+  std::vector<std::string> all;
+  for (std::string line; std::getline(stream, line);) all.push_back(line);
+  if (all.empty()) throw std::runtime_error("no line in " + file);
+  return all;
+}
+
 void run(const Options& o) {
   Report report = o.common.report();
   const tuwen::Processor processor = tuwen::Processor::load(o.model);
-  for (const int characters : parse_sweep(o.characters)) {
-    const std::vector<std::string> strings = captions(o.count, characters);
+  for (const int characters : o.texts.empty() ? parse_sweep(o.characters) : std::vector<int>{0}) {
+    const std::vector<std::string> strings = o.texts.empty() ? captions(o.count, characters) : lines(o.texts);
     const tuwen::Texts texts(strings);
     for (const int threads : parse_sweep(o.threads)) {
       progress("tokenize " + std::to_string(characters) + " characters");
@@ -40,9 +49,12 @@ void run(const Options& o) {
       const tuwen::Tokens tokens = processor.tokenize(texts, &options);
       if (tokens.rows() != strings.size()) throw std::runtime_error("tokenize: rows are missing");
       const Statistics s = measure(o.common.repetition, [&] { (void)processor.tokenize(texts, &options); });
-      Record record = {{"bench", "tokenize"}, {"texts", o.count}, {"characters", characters}, {"threads", threads}};
+      Record record = {
+          {"bench", "tokenize"}, {"texts", strings.size()}, {"characters", characters}, {"threads", threads}};
+      if (!o.texts.empty()) record["characters"] = o.texts;
+      record["tokens"] = tokens.view().row_begin[tokens.rows()];
       add_times(record, s);
-      record["items_per_s"] = o.count / s.median * 1e3;
+      record["items_per_s"] = static_cast<double>(strings.size()) / s.median * 1e3;
       report.add(record);
     }
   }
@@ -58,6 +70,7 @@ void add_tokenize(CLI::App& app) {
   command->add_option("model", o->model, "model directory")->required();
   command->add_option("--threads", o->threads, "list or range")->capture_default_str();
   command->add_option("--characters", o->characters, "of each text, list or range")->capture_default_str();
+  command->add_option("--texts", o->texts, "file with a text a line, instead of random ones")->check(CLI::ExistingFile);
   command->add_option("--count", o->count, "texts in a batch")->capture_default_str()->check(CLI::Range(1, 1000000));
   command->callback([=] { run(*o); });
 }
