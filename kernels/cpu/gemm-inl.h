@@ -288,7 +288,7 @@ TUWEN_INLINE void for_each_tile(int64_t rows, int64_t columns, const char* weigh
 
 // A long k is taken in ranges of about a thousand, for all rows one after the other: weights and rows of one range stay
 // in L2. Sums wait in memory meanwhile, so the bits are those of one long sum. Few rows read their weights once anyway.
-constexpr int64_t kLongDepth = 1536, kDepthRange = 1024, kFewRows = 48, kWaitingRows = 256;
+constexpr int64_t kLongDepth = 1536, kDepthRange = 1024, kFewRows = 48, kWaitingRows = 320;
 
 template <class V, int MaxNS>
 void linear_kernel(const LinearArgs& p) {
@@ -301,15 +301,16 @@ void linear_kernel(const LinearArgs& p) {
   };
   if (p.k <= kLongDepth || p.rows <= kFewRows) return all_tiles(p, {0, p.k, nullptr}, p.next);
   alignas(64) float sums[kWaitingRows * kPanel];
-  const int64_t ranges = (p.k + kDepthRange - 1) / kDepthRange;
-  for (int64_t row = 0; row < p.rows; row += kWaitingRows) {
+  const int64_t ranges = (p.k + kDepthRange - 1) / kDepthRange, parts = (p.rows + kWaitingRows - 1) / kWaitingRows;
+  for (int64_t i = 0; i < parts; ++i) {
+    const int64_t row = p.rows * i / parts;
     for (int64_t column = 0; column < p.columns; column += kPanel) {
       LinearArgs part = p;
       part.x += row * p.x_stride;
       part.weights += column * p.k;
       if (p.bias != nullptr) part.bias += column;
       part.y += row * p.y_stride + column;
-      part.rows = p.rows - row < kWaitingRows ? p.rows - row : kWaitingRows;
+      part.rows = p.rows * (i + 1) / parts - row;
       part.columns = p.columns - column < kPanel ? p.columns - column : kPanel;
       for (int64_t range = 0; range < ranges; ++range) {
         const int64_t first = p.k * range / ranges, end = p.k * (range + 1) / ranges;

@@ -130,7 +130,7 @@ constexpr int64_t kDepths[] = {1, 2, 7, 8, 15, 16, 17, 33, 64, 80};
 // Shapes of real models: patch embedding of ViT-L/14, both halves of an MLP, a projection; and a k that is taken in
 // ranges.
 constexpr Shape kLarge[] = {{257, 1024, 588}, {13, 768, 3072}, {50, 3072, 80},
-                            {197, 80, 768},   {1, 512, 768},   {270, 70, 1601}};
+                            {197, 80, 768},   {1, 512, 768},   {330, 70, 1601}};
 
 }  // namespace
 
