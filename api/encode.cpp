@@ -5,7 +5,9 @@
 #include "api/boundary.h"
 #include "api/handles.h"
 #include "api/occupied.h"
+#include "api/pictures.h"
 #include "api/texts.h"
+#include "core/jobs.h"
 #include "kernels/select.h"
 
 namespace tw {
@@ -79,35 +81,51 @@ class EncodeCall {
   std::span<float> out_;
 };
 
-// Preprocesses pictures [0, count) into `batch`; as bytes where the encoder can take them from there.
-ImageBatch prepare(const EncodeCall& call, const tuwen_image* const* images, size_t first, size_t count) {
+// Preprocesses `count` pictures from the first-th on, on the session's threads; as bytes where the encoder can take
+// them from there. Each picture is decoded, resized and forgotten by one thread.
+ImageBatch prepare(const EncodeCall& call, const PictureList& pictures, size_t first, size_t count) {
   const ImageProcessor& processor = call.encoder_input();
   const auto side = static_cast<int32_t>(call.model().config().vision.image_size);
   const size_t each = static_cast<size_t>(side) * static_cast<size_t>(side) * 3;
   const bool as_bytes = allows_patches_from_bytes(processor.options(), side);
   const ResizeFunctions resize = resize_functions(call.session().kernels());
   PictureBatch& b = call.pictures();
+  b.workers.resize(static_cast<size_t>(call.session().threads()));
   as_bytes ? b.bytes.resize(count * each) : b.values.resize(count * each);
-  for (size_t i = 0; i < count; ++i) {
-    const std::string name = "image[" + std::to_string(first + i) + "]";
-    processor.prepare(not_null(images[first + i], name.c_str()).image, resize, b.scratch, b.prepared);
-    if (b.prepared.height != side || b.prepared.width != side) {
+  const auto prepare_one = [&](size_t i, PictureWorker& worker) {
+    const PreparedImage& prepared = worker.prepared;
+    processor.prepare(pictures.get(first + i, worker), resize, worker.scratch, worker.prepared);
+    if (prepared.height != side || prepared.width != side) {
       throw Error(ErrorCode::shape_mismatch,
-                  {.file = name,
+                  {.file = pictures.name(first + i),
                    .field = "preprocessor_config.json",
                    .expected = std::to_string(side) + "x" + std::to_string(side) + " pixels (vision_config.image_size)",
-                   .found = std::to_string(b.prepared.width) + "x" + std::to_string(b.prepared.height)});
+                   .found = std::to_string(prepared.width) + "x" + std::to_string(prepared.height)});
     }
     if (as_bytes) {
-      std::copy(b.prepared.rgb.begin(), b.prepared.rgb.end(), b.bytes.begin() + static_cast<std::ptrdiff_t>(i * each));
+      std::copy(prepared.rgb.begin(), prepared.rgb.end(), b.bytes.begin() + static_cast<std::ptrdiff_t>(i * each));
     } else {
-      processor.write_values(b.prepared, std::span(b.values).subspan(i * each, each));
+      processor.write_values(prepared, std::span(b.values).subspan(i * each, each));
     }
-  }
+  };
+  run_jobs(call.session().team(), static_cast<int64_t>(count), [&](int64_t job, int member) {
+    const auto i = static_cast<size_t>(job);
+    naming_picture(pictures, first + i, [&] { prepare_one(i, b.workers[static_cast<size_t>(member)]); });
+  });
   return {.pixels = as_bytes ? static_cast<const void*>(b.bytes.data()) : b.values.data(),
           .u8 = as_bytes,
           .table = processor.table().data(),
           .count = static_cast<int64_t>(count)};
+}
+
+void encode_pictures(const EncodeCall& call, const PictureList& pictures, size_t count) {
+  const EmbedOptions how = call.options();
+  for (size_t first = 0; first < count; first += kPicturesAtOnce) {
+    const size_t some = std::min(kPicturesAtOnce, count - first);
+    const ImageBatch batch = prepare(call, pictures, first, some);
+    call.session().encode_images(batch, call.out().subspan(first * call.width(), some * call.width()), how);
+  }
+  call.finish();
 }
 
 // The longest text that the position table holds.
@@ -146,13 +164,17 @@ tuwen_status tuwen_encode_images(tuwen_session* session, const tuwen_image* cons
   return guarded([&] {
     const EncodeCall call(session, options, embeddings, count);
     if (count > 0) not_null(images, "images");
-    const EmbedOptions how = call.options();
-    for (size_t first = 0; first < count; first += kPicturesAtOnce) {
-      const size_t some = std::min(kPicturesAtOnce, count - first);
-      const ImageBatch batch = prepare(call, images, first, some);
-      call.session().encode_images(batch, call.out().subspan(first * call.width(), some * call.width()), how);
-    }
-    call.finish();
+    encode_pictures(call, {.images = images}, count);
+  });
+}
+
+tuwen_status tuwen_encode_image_files(tuwen_session* session, const char* const* paths, size_t count,
+                                      const tuwen_image_options* limits, const tuwen_encode_options* options,
+                                      float* embeddings) {
+  return guarded([&] {
+    const EncodeCall call(session, options, embeddings, count);
+    if (count > 0) not_null(paths, "paths");
+    encode_pictures(call, {.paths = paths, .limits = read_limits(limits)}, count);
   });
 }
 

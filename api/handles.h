@@ -27,6 +27,7 @@ struct tuwen_tokens {
 
 struct tuwen_image {
   tw::Image image;
+  std::string path = {};  // of the file it was read from, printable; for errors
 };
 
 namespace tw {
@@ -39,10 +40,16 @@ struct LoadedModel {
   tuwen_model_info info = {};
 };
 
-// A few preprocessed pictures; a session uses the memory again.
-struct PictureBatch {
+// What one thread prepares pictures in.
+struct PictureWorker {
+  Image read;
   ImageScratch scratch;
   PreparedImage prepared;
+};
+
+// A few preprocessed pictures; a session uses the memory again.
+struct PictureBatch {
+  std::vector<PictureWorker> workers;
   std::vector<uint8_t> bytes;  // [count, S, S, 3]
   std::vector<float> values;   // [count, 3, S, S]
 };

@@ -1,24 +1,11 @@
 // Pictures: decoded files, and pixels that the caller decoded.
 #include "api/boundary.h"
 #include "api/handles.h"
+#include "api/pictures.h"
 #include "core/checked_math.h"
 
 namespace tw {
 namespace {
-
-ImageLimits read_limits(const tuwen_image_options* given) {
-  const tuwen_image_options o = read_options(given, "options");
-  check_reserved(o.reserved, "options");
-  ImageLimits limits;
-  const auto set = [](int64_t& limit, int64_t value, const char* name) {
-    if (value < 0) throw_argument(name, "0 or more", std::to_string(value));
-    if (value > 0) limit = value;
-  };
-  set(limits.max_file_bytes, o.max_bytes, "options.max_bytes");
-  set(limits.max_pixels, o.max_pixels, "options.max_pixels");
-  set(limits.max_side, o.max_side, "options.max_side");
-  return limits;
-}
 
 // Checks that every byte of `p` lies inside `size` bytes, before any is read.
 void check_pixels(const tuwen_pixels& p, size_t size) {
@@ -69,7 +56,7 @@ tuwen_status tuwen_image_read(const char* path, const tuwen_image_options* optio
   return guarded([&] {
     not_null(image, "image");
     const ImageLimits limits = read_limits(options);
-    *image = new tuwen_image{read_image(checked_path(path, "path"), limits)};
+    *image = new tuwen_image{read_image(checked_path(path, "path"), limits), printable(path, 1024)};
   });
 }
 

@@ -1,11 +1,14 @@
 // Preprocessing pictures to pixel values.
+#include <algorithm>
 #include <cmath>
 
 #include "api/boundary.h"
 #include "api/environment.h"
 #include "api/handles.h"
+#include "api/pictures.h"
 #include "core/checked_math.h"
 #include "core/cpu_info.h"
+#include "core/jobs.h"
 #include "kernels/select.h"
 
 namespace tw {
@@ -22,7 +25,6 @@ int32_t side_of(int64_t pixels, const char* name) {
 
 ImageProcessorOptions read_steps(const tuwen_preprocess_options* given) {
   const tuwen_preprocess_options o = read_options(given, "options");
-  check_reserved(o.reserved, "options");
   ImageProcessorOptions steps;
   steps.do_resize = flag_of(o.do_resize, "options.do_resize");
   steps.size = {.height = side_of(o.resize_height, "options.resize_height"),
@@ -69,6 +71,10 @@ tuwen_preprocess_options options_of(const ImageProcessorOptions& steps) {
   return o;
 }
 
+int threads_of(const tuwen_preprocess_options* given) {
+  return checked_choice(read_options(given, "options").threads, 1024, "options.threads");
+}
+
 ImageProcessor processor_for(const tuwen_processor* processor, const tuwen_preprocess_options* options) {
   const ImageProcessor& own = not_null(processor, "processor").images;
   return options == nullptr ? own : ImageProcessor(read_steps(options));
@@ -102,29 +108,41 @@ tuwen_status tuwen_preprocess(const tuwen_processor* processor, const tuwen_imag
     const ImageProcessor steps = processor_for(processor, options);
     if (count > 0) not_null(images, "images");
     if (size > 0) not_null(pixel_values, "pixel_values");
-    const ResizeFunctions resize = resize_functions(select_table(query_cpu(), wanted_isa()));
-    ImageScratch scratch;
-    PreparedImage prepared;
-    ImageExtent common;
-    for (size_t i = 0; i < count; ++i) {
-      const std::string name = "image[" + std::to_string(i) + "]";
-      const Image& image = not_null(images[i], name.c_str()).image;
-      const ImageExtent extent = steps.output_extent(image.height, image.width);
-      if (i == 0) common = extent;
+    const CpuInfo cpu = query_cpu();
+    const ResizeFunctions resize = resize_functions(select_table(cpu, wanted_isa()));
+    const int wanted = threads_of(options);
+    const auto most = static_cast<size_t>(wanted == 0 ? cpu.cores : wanted);
+    ThreadPool pool(static_cast<int>(std::min(count, most)));
+    Team team(pool.executor(), pool.size());
+    std::vector<PictureWorker> workers(static_cast<size_t>(team.threads()));
+    const PictureList pictures{.images = images};
+    const auto extent_of = [&](size_t i) {
+      const Image& image = pictures.get(i, workers[0]);
+      ImageExtent extent;
+      naming_picture(pictures, i, [&] { extent = steps.output_extent(image.height, image.width); });
+      return extent;
+    };
+    const ImageExtent common = count == 0 ? ImageExtent{} : extent_of(0);
+    run_jobs(team, static_cast<int64_t>(count), [&](int64_t job, int member) {
+      const auto i = static_cast<size_t>(job);
+      const ImageExtent extent = extent_of(i);
       const auto each = static_cast<size_t>(extent.height) * static_cast<size_t>(extent.width) * 3;
       if (extent != common || size / count != each || size % count != 0) {
         const std::string shape =
             "[3, " + std::to_string(common.height) + ", " + std::to_string(common.width) + "] of the first";
         throw Error(ErrorCode::invalid_argument,
-                    {.file = name,
+                    {.file = pictures.name(i),
                      .field = "pixel_values",
                      .expected = std::to_string(count) + " times " + shape,
                      .found = "[3, " + std::to_string(extent.height) + ", " + std::to_string(extent.width) +
                               "], in all " + std::to_string(size) + " floats"});
       }
-      steps.prepare(image, resize, scratch, prepared);
-      steps.write_values(prepared, {pixel_values + i * each, each});
-    }
+      PictureWorker& worker = workers[static_cast<size_t>(member)];
+      naming_picture(pictures, i, [&] {
+        steps.prepare(pictures.get(i, worker), resize, worker.scratch, worker.prepared);
+        steps.write_values(worker.prepared, {pixel_values + i * each, each});
+      });
+    });
     if (count == 0 && size != 0) throw_argument("size", "0", std::to_string(size));
   });
 }

@@ -30,7 +30,7 @@ void add_patches(tuwen::Session& session, const std::vector<std::string>& paths,
   tuwen::Capture capture(last_layer);
   auto how = tuwen::make<tuwen_encode_options>();
   how.capture = capture.get();
-  session.encode_images(read_images(paths, begin, end), &how);
+  session.encode_image_files(std::span(paths).subspan(begin, end - begin), &how);
   const tuwen_captured states = capture[last_layer];
   const auto each = static_cast<size_t>(states.rows * states.columns) / (end - begin);
   for (size_t i = begin; i < end; ++i) file.add(paths[i], {states.data + (i - begin) * each, each});
@@ -60,12 +60,13 @@ void run(Options& options) {
   for (size_t begin = 0; begin < items.size(); begin += options.batch) {
     check_interrupt();
     const size_t end = std::min(items.size(), begin + options.batch);
+    const auto batch = std::span(items).subspan(begin, end - begin);
     if (options.patches) {
       add_patches(session, items, begin, end, last_layer, *file);
-    } else if (of_images) {
-      add_rows(session.encode_images(read_images(items, begin, end), &how), items, begin, *file);
     } else {
-      add_rows(encode_texts(session, items, begin, end, &how), items, begin, *file);
+      const tuwen::Matrix rows =
+          of_images ? session.encode_image_files(batch, &how) : encode_texts(session, items, begin, end, &how);
+      add_rows(rows, items, begin, *file);
     }
     progress.advance(end - begin);
   }

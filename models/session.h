@@ -65,6 +65,8 @@ class Session {
   const ChineseClip& model() const { return *model_; }
   const KernelTable& kernels() const { return *kernels_; }
   int threads() const { return team_.threads(); }
+  // For work between encode calls, such as preparing their input.
+  Team& team() { return team_; }
   int64_t scratch_bytes() const { return memory_.size(); }
   // The scratch that a Session with these options takes.
   static int64_t scratch_bytes(const ChineseClip& model, const SessionOptions& options);

@@ -67,7 +67,7 @@ enum {
 typedef struct tuwen_error {
   tuwen_status status;
   const char* message;  /* everything below in one line, safe to print */
-  const char* file;     /* path, or what stands for it: "text[3]", "image[0]" */
+  const char* file;     /* path, or what stands for it: "text[3]", or "image[0]" for a picture from memory */
   const char* field;    /* tensor, JSON key, argument, byte offset */
   const char* expected; /* such as "[768, 768]" */
   const char* found;    /* such as "[768, 512]" */
@@ -231,7 +231,7 @@ typedef struct tuwen_preprocess_options {
   double rescale_factor;
   double mean[3], std[3];
   int32_t channels_last; /* 0: [3, height, width]; 1: [height, width, 3] */
-  int32_t reserved;      /* 0 */
+  int32_t threads;       /* that several pictures are shared among; 0: all CPUs this process may use */
 } tuwen_preprocess_options;
 
 TUWEN_API tuwen_status tuwen_processor_get_preprocess(const tuwen_processor* processor,
@@ -242,7 +242,8 @@ TUWEN_API tuwen_status tuwen_preprocess_size(const tuwen_processor* processor, c
                                              const tuwen_preprocess_options* options, int64_t* height, int64_t* width);
 
 /* pixel_values of `count` pictures, [count, 3, height, width] or channels last, the reference's to the last bit. All
- * have to come out at one size. `size` is the number of floats behind pixel_values. */
+ * have to come out at one size. `size` is the number of floats behind pixel_values. Of several pictures that are
+ * refused the first one is reported. */
 TUWEN_API tuwen_status tuwen_preprocess(const tuwen_processor* processor, const tuwen_image* const* images,
                                         size_t count, const tuwen_preprocess_options* options, float* pixel_values,
                                         size_t size);
@@ -380,9 +381,16 @@ typedef struct tuwen_encode_options {
 TUWEN_API void tuwen_session_cancel(tuwen_session* session);
 
 /* Embeddings of `count` pictures, [count, J], J = tuwen_model_info.embedding_size. Preprocesses as the model directory
- * says, 8-bit pixels straight to patches, the same values to the last bit. Scratch of resizing is allocated. */
+ * says, on the session's threads; 8-bit pixels straight to patches, the same values to the last bit. Scratch of
+ * resizing is allocated. Of several pictures that are refused the first one is reported. */
 TUWEN_API tuwen_status tuwen_encode_images(tuwen_session* session, const tuwen_image* const* images, size_t count,
                                            const tuwen_encode_options* options, float* embeddings);
+
+/* The same of `count` files, read as tuwen_image_read() does with `limits`. Each thread decodes and resizes one picture
+ * after the other, so memory for decoded pictures is one a thread, however many there are. */
+TUWEN_API tuwen_status tuwen_encode_image_files(tuwen_session* session, const char* const* paths, size_t count,
+                                                const tuwen_image_options* limits, const tuwen_encode_options* options,
+                                                float* embeddings);
 
 /* Embeddings of pixel_values [count, 3, image_size, image_size]; `size` is the number of floats there. Allocates
  * nothing unless it captures. */

@@ -325,6 +325,16 @@ class Session {
     check(tuwen_encode_images(get(), handles.data(), handles.size(), options, out.data.data()));
     return out;
   }
+  // Of files, each decoded and forgotten by one of the session's threads.
+  Matrix encode_image_files(std::span<const std::string> paths, const tuwen_encode_options* options = nullptr,
+                            const tuwen_image_options* limits = nullptr) {
+    Matrix out(paths.size(), columns_);
+    std::vector<const char*> names;
+    names.reserve(paths.size());
+    for (const std::string& path : paths) names.push_back(path.c_str());
+    check(tuwen_encode_image_files(get(), names.data(), names.size(), limits, options, out.data.data()));
+    return out;
+  }
   Matrix encode_texts(const Texts& texts, const tuwen_encode_options* options = nullptr) {
     Matrix out(texts.size(), columns_);
     check(tuwen_encode_texts(get(), texts.data(), texts.size(), options, out.data.data()));

@@ -1,9 +1,11 @@
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
 
 #include "tests/api/fixtures.h"
 #include "tests/support/goldens.h"
+#include "tests/support/temp_dir.h"
 
 using namespace tuwen::test;
 
@@ -110,6 +112,89 @@ TEST_CASE("an embedding has the same bits in any company, with any threads") {
       CHECK(session.encode_images(images).data == image_bits);
       CHECK(session.encode_texts(some).data == text_bits);
     }
+  }
+}
+
+TEST_CASE("files of pictures give the same bits as the pictures, with any threads") {
+  const std::string folder = TUWEN_TEST_DATA "/images/files/";
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) paths.push_back(entry.path().string());
+  std::ranges::sort(paths);
+  std::vector<std::string> readable;
+  std::vector<tuwen::Image> images;
+  for (const std::string& path : paths) {
+    if (status_of([&] { images.push_back(tuwen::Image::read(path)); }) == TUWEN_OK) readable.push_back(path);
+  }
+  REQUIRE(readable.size() > 33);  // more than are prepared at once
+  const tuwen::ProcessorView processor = model().processor();
+  auto steps = processor.preprocess_options();
+  steps.threads = 1;
+  const tuwen::Matrix pixels = processor.preprocess(images, &steps);
+  tuwen::Session alone(model());
+  tuwen::Matrix expected(images.size(), 20);
+  alone.encode_pixels(pixels.data, expected.data);
+  for (const int threads : {1, 2, 3, 7}) {
+    steps.threads = threads;
+    CHECK(processor.preprocess(images, &steps).data == pixels.data);
+    auto options = tuwen::make<tuwen_session_options>();
+    options.threads = threads;
+    tuwen::Session session(model(), &options);
+    CHECK(session.encode_images(images).data == expected.data);
+    CHECK(session.encode_image_files(readable).data == expected.data);
+  }
+  CHECK(processor.preprocess(images).data == pixels.data);
+  steps.threads = -1;
+  CHECK(status_of([&] { processor.preprocess(images, &steps); }) == TUWEN_INVALID_ARGUMENT);
+}
+
+TEST_CASE("of several bad pictures the first is reported, by its name") {
+  const auto file_of = [](auto call) -> std::string {
+    try {
+      call();
+    } catch (const tuwen::Error& error) {
+      return error.file();
+    }
+    return "no error";
+  };
+  const tw::test::TempDir folder;
+  const std::string good = TUWEN_TEST_DATA "/images/files/", broken = folder.write("broken.bmp", "BM").string();
+  std::string some;
+  for (const auto& entry : std::filesystem::directory_iterator(good)) {
+    if (status_of([&] { tuwen::Image::read(entry.path().string()); }) == TUWEN_OK) some = entry.path().string();
+  }
+  std::vector<std::string> paths(50, some);
+  paths[21] = "missing.png";
+  paths[20] = broken;
+  paths[45] = "too late.png";
+  for (const int threads : {1, 2, 7}) {
+    auto options = tuwen::make<tuwen_session_options>();
+    options.threads = threads;
+    tuwen::Session session(model(), &options);
+    for (int repeat = 0; repeat < 5; ++repeat) CHECK(file_of([&] { session.encode_image_files(paths); }) == broken);
+    CHECK(session.encode_image_files(std::span(paths).first(20)).rows == 20);  // as usable as before
+    std::vector<const char*> names(3, some.c_str());
+    names[1] = nullptr;
+    float out[3 * 20];
+    CHECK(tuwen_encode_image_files(session.get(), names.data(), 3, nullptr, nullptr, out) == TUWEN_INVALID_ARGUMENT);
+    CHECK(tuwen_last_error()->field == std::string("paths[1]"));
+  }
+
+  std::vector<tuwen::Image> images = pictures(9);
+  images[4] = picture(1, 2000, 1);  // its longer side would have 200,000 pixels
+  images[5] = picture(1, 1, 2000);
+  auto steps = model().processor().preprocess_options();
+  steps.do_resize = steps.do_center_crop = 1;
+  steps.resize_height = steps.resize_width = 0;
+  steps.shortest_edge = 100;
+  steps.crop_height = steps.crop_width = 18;
+  std::vector<const tuwen_image*> handles;
+  for (const tuwen::Image& image : images) handles.push_back(image.get());
+  std::vector<float> values(9 * 3 * 18 * 18);
+  for (const int threads : {1, 4}) {
+    steps.threads = threads;
+    CHECK(tuwen_preprocess(model().processor().get(), handles.data(), 9, &steps, values.data(), values.size()) ==
+          TUWEN_LIMIT_EXCEEDED);
+    CHECK(tuwen_last_error()->file == std::string("image[4]"));
   }
 }
 

@@ -170,6 +170,10 @@ class CommandLine(unittest.TestCase):
         self.fails("similarity", MODEL, "--image", self.path("nothing.png"), "--text", "a", says=["nothing.png"])
         self.fails("similarity", MODEL, "--image", str(broken), "--text", "a", says=["truncated", "broken.png"])
         self.fails("similarity", MODEL, "--image", __file__, "--text", "a", says=["test_cli.py"])
+        listing = "\n".join([str(self.apple)] * 20 + [str(broken), self.path("nothing.png")] + [str(self.grey)] * 9)
+        for threads in "1", "4":  # the first in the list, whoever meets it first
+            self.fails("embed", MODEL, "--images", "-", "--threads", threads, "--out", self.path("bad.npy"),
+                       says=["truncated", "broken.png"], stdin=listing.encode())
 
     def test_text_too_long(self):
         self.fails("similarity", MODEL, "--image", str(self.grey), "--text", "a", "b " * 100,

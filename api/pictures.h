@@ -1,0 +1,41 @@
+// The caller's lists of pictures.
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "api/handles.h"
+
+namespace tw {
+
+// Throws invalid_argument for numbers that are no limits.
+ImageLimits read_limits(const tuwen_image_options* given);
+
+// Pictures that are decoded, or files of them: one of the two pointers is null.
+struct PictureList {
+  const tuwen_image* const* images = nullptr;
+  const char* const* paths = nullptr;
+  ImageLimits limits = {};
+
+  // The i-th, decoded into the worker's memory if it is a file.
+  const Image& get(size_t i, PictureWorker& worker) const;
+  // What errors call it: its path, or "image[3]".
+  std::string name(size_t i) const;
+};
+
+// Runs the body; an error that names no file is thrown as one of the i-th picture.
+template <class Body>
+void naming_picture(const PictureList& pictures, size_t i, Body body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    if (!error.detail().file.empty()) throw;
+    ErrorDetail detail = error.detail();
+    detail.file = pictures.name(i);
+    throw Error(error.code(), std::move(detail));
+  }
+}
+
+}  // namespace tw
