@@ -1,5 +1,6 @@
 // Loading and describing models.
 #include "api/boundary.h"
+#include "api/calibration.h"
 #include "api/handles.h"
 #include "api/processor.h"
 #include "core/cpu_info.h"
@@ -13,6 +14,7 @@ struct Request {
   Towers towers;
   LoadOptions load;
   bool with_processor;
+  tuwen_load_options given;
 };
 
 Request read_request(const tuwen_load_options* given) {
@@ -28,7 +30,8 @@ Request read_request(const tuwen_load_options* given) {
                    .threads = threads == 0 ? std::min(query_cpu().cores, kMaxReaders) : threads,
                    .memory_budget = o.memory_budget,
                    .allow_unexpected = o.allow_unexpected == 1},
-          .with_processor = o.without_processor == 0};
+          .with_processor = o.without_processor == 0,
+          .given = o};
 }
 static_assert(static_cast<int>(Towers::text) == TUWEN_TEXT_TOWER);
 static_assert(static_cast<int>(Towers::image) == TUWEN_IMAGE_TOWER);
@@ -97,7 +100,13 @@ std::shared_ptr<const LoadedModel> load(const std::string& directory, const Requ
     loaded->encoder_input.emplace(std::move(options));
   }
   const Checkpoint checkpoint = Checkpoint::open(directory);
-  loaded->clip = ChineseClip::load(checkpoint, config, request.load, request.towers);
+  LoadOptions how = request.load;
+  CalibrationInputs calibration;
+  if (how.precision == Precision::int8) {
+    calibration = calibration_inputs(*loaded, config, request.given);
+    how.calibration = &calibration;
+  }
+  loaded->clip = ChineseClip::load(checkpoint, config, how, request.towers);
   loaded->info = describe(checkpoint, config, request.towers);
   loaded->info.precision = static_cast<tuwen_precision>(loaded->clip->precision());
   loaded->info.weight_bytes = loaded->clip->weight_bytes();

@@ -1,5 +1,8 @@
 #include "cli/command.h"
 
+#include "cli/images.h"
+#include "cli/lines.h"
+
 namespace tuwen_cli {
 
 void add_model(CLI::App& command, CommonOptions& options) {
@@ -15,6 +18,19 @@ void add_common(CLI::App& command, CommonOptions& options) {
   add_model(command, options);
   command.add_option("--precision", options.precision, "arithmetic of the matrix products (default: f32)")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  add_calibration(command, options);
+}
+
+void add_calibration(CLI::App& command, CommonOptions& options) {
+  command
+      .add_option(
+          "--calibrate-images", options.calibrate_images,
+          "for int8: a file of paths, one a line, of pictures to choose the scales by (default: a built-in set)")
+      ->check(not_empty());
+  command
+      .add_option("--calibrate-texts", options.calibrate_texts,
+                  "for int8: a file of texts, one a line, likewise; - for standard input")
+      ->check(not_empty());
 }
 
 CLI::Validator not_empty() {
@@ -43,10 +59,40 @@ void add_json(CLI::App& command, CommonOptions& options) {
   command.add_flag("--json", options.json, "machine-readable output, floats in full precision");
 }
 
+Calibration read_calibration(const CommonOptions& options) {
+  Calibration calibration;
+  if (!options.calibrate_images.empty()) {
+    const std::vector<std::string> paths = read_lines(options.calibrate_images, true);
+    if (paths.empty()) throw Failure(options.calibrate_images + ": no pictures in it");
+    calibration.images = read_images(paths, 0, paths.size());
+  }
+  if (!options.calibrate_texts.empty()) {
+    calibration.texts = read_lines(options.calibrate_texts, true);
+    if (calibration.texts.empty()) throw Failure(options.calibrate_texts + ": no texts in it");
+  }
+  return calibration;
+}
+
 tuwen::Model open_model(const CommonOptions& options) {
+  if (options.precision != "int8") {
+    const bool images = !options.calibrate_images.empty();
+    if (images || !options.calibrate_texts.empty())
+      throw UsageError(std::string(images ? "--calibrate-images" : "--calibrate-texts") +
+                       ": only --precision int8 is calibrated");
+  }
+  return open_model(options.model, options.precision, read_calibration(options));
+}
+
+tuwen::Model open_model(const std::string& model, const std::string& precision, const Calibration& calibration) {
   auto load = tuwen::make<tuwen_load_options>();
-  load.precision = options.precision == "int8" ? TUWEN_INT8 : options.precision == "bf16" ? TUWEN_BF16 : TUWEN_F32;
-  return tuwen::Model::load(options.model, &load);
+  load.precision = precision == "int8" ? TUWEN_INT8 : precision == "bf16" ? TUWEN_BF16 : TUWEN_F32;
+  const auto images = tuwen::ProcessorView::handles_of(calibration.images);
+  const tuwen::Texts texts(calibration.texts);
+  load.calibration_images = images.data();
+  load.calibration_image_count = images.size();
+  load.calibration_texts = texts.data();
+  load.calibration_text_count = texts.size();
+  return tuwen::Model::load(model, &load);
 }
 
 tuwen::Session open_session(const tuwen::Model& model, const CommonOptions& options) {

@@ -23,13 +23,16 @@ struct CommonOptions {
   std::string model;
   int threads = 0;
   std::string precision = "f32";
+  std::string calibrate_images, calibrate_texts;  // lists
   bool quiet = false;
   bool json = false;
 };
 
 // Adds MODEL and the options of every subcommand, without --precision.
 void add_model(CLI::App& command, CommonOptions& options);
-// The same with --precision.
+// Adds --calibrate-images and --calibrate-texts, for where eight-bit models are made.
+void add_calibration(CLI::App& command, CommonOptions& options);
+// All of these, and --precision.
 void add_common(CLI::App& command, CommonOptions& options);
 // An option that takes one value or more, each exactly as it was typed: "[a,b]" is a text and not a list.
 CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::string>& values,
@@ -41,6 +44,17 @@ void require_one(const std::vector<const CLI::Option*>& options);
 // Adds --json to those that print.
 void add_json(CLI::App& command, CommonOptions& options);
 
+// The pictures and texts that an eight-bit model is scaled by; what is empty is built in.
+struct Calibration {
+  std::vector<tuwen::Image> images;
+  std::vector<std::string> texts;
+};
+// What the lists of the options name.
+Calibration read_calibration(const CommonOptions& options);
+
+tuwen::Model open_model(const std::string& model, const std::string& precision, const Calibration& calibration);
+// As the options say. Throws UsageError if there is a calibration list and the precision is not the one that is
+// calibrated.
 tuwen::Model open_model(const CommonOptions& options);
 // On OpenMP's threads where the library has them, else on its own.
 tuwen::Session open_session(const tuwen::Model& model, const CommonOptions& options);

@@ -68,7 +68,8 @@ using Streams = std::vector<std::vector<float>>;  // of one item: a matrix, flat
 
 class Drift {
  public:
-  explicit Drift(Options& options) : options_(options), inputs_{pictures(options), texts(options)} {
+  explicit Drift(Options& options)
+      : options_(options), inputs_{pictures(options), texts(options)}, calibration_(read_calibration(options)) {
     results_.push_back({.precision = "f32", .kinds = {}, .probabilities = {}});
     for (const std::string& p : options.precisions) {
       const auto same = [&](const Result& r) { return r.precision == p; };
@@ -121,11 +122,9 @@ class Drift {
   // Items [begin, end), of both kinds in a row, through one model. The f32 model, which comes first, keeps its streams
   // in `exact` and ends early when they get too large; the others compare theirs. Where it ended.
   size_t run_model(Result& result, size_t begin, size_t end, std::vector<Streams>& exact, Progress& progress) {
-    CommonOptions how = options_;
-    how.precision = result.precision;
     const bool is_exact = &result == results_.data();
-    const tuwen::Model model = open_model(how);
-    tuwen::Session session = open_session(model, how);
+    const tuwen::Model model = open_model(options_.model, result.precision, calibration_);
+    tuwen::Session session = open_session(model, options_);
     size_t kept = 0;
     for (size_t i = begin; i < end; ++i) {
       check_interrupt();
@@ -203,6 +202,7 @@ class Drift {
 
   const Options& options_;
   Inputs inputs_[2];
+  Calibration calibration_;
   std::vector<Result> results_;  // f32 first
 };
 
@@ -299,6 +299,7 @@ void add_drift(CLI::App& program) {
   auto* command = program.add_subcommand("drift", "how far bf16 and int8 are from f32, by layer and at the end");
   auto options = std::make_shared<Options>();
   add_model(*command, *options);
+  add_calibration(*command, *options);
   add_json(*command, *options);
   command
       ->add_option("--precision", options->precisions,

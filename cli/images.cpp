@@ -49,6 +49,13 @@ tuwen::Matrix encode_texts(tuwen::Session& session, const std::vector<std::strin
   }
 }
 
+std::vector<tuwen::Image> read_images(const std::vector<std::string>& paths, size_t begin, size_t end) {
+  std::vector<tuwen::Image> images;
+  images.reserve(end - begin);
+  for (size_t i = begin; i < end; ++i) images.push_back(tuwen::Image::read(paths[i]));
+  return images;
+}
+
 tuwen::Matrix encode_image_files(tuwen::Session& session, const std::vector<std::string>& paths, bool quiet) {
   Progress progress(paths.size(), "images", quiet);
   return in_batches(paths.size(), kImageBatch, progress, [&](size_t begin, size_t end) {

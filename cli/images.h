@@ -8,6 +8,9 @@
 
 namespace tuwen_cli {
 
+// The pictures at paths[begin, end), decoded.
+std::vector<tuwen::Image> read_images(const std::vector<std::string>& paths, size_t begin, size_t end);
+
 // Embeddings of texts[begin, end). What is wrong with one of them is said with its place among all.
 tuwen::Matrix encode_texts(tuwen::Session& session, const std::vector<std::string>& texts, size_t begin, size_t end,
                            const tuwen_encode_options* how = nullptr);

@@ -136,7 +136,7 @@ void product_int8(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activat
 
 void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
   if (ex.observer != nullptr) {
-    if (ex.member.index == 0) ex.observer->see(ex.observer->self, *w.owner, x);
+    ex.observer->see(ex.observer->self, *w.owner, x, ex.member);
     ex.member.wait();
   }
   const auto run = w.type == DType::i8 ? product_int8 : w.type == DType::bf16 ? product_bf16 : product_f32;

@@ -33,9 +33,9 @@ struct WorkCounters {
 
 struct Linear;
 
-// Sees the inputs of products, to choose how eight-bit ones are scaled. Called by member 0, between two barriers.
+// Sees the inputs of products, to choose how eight-bit ones are scaled. Called by every member, between two barriers.
 struct ProductObserver {
-  void (*see)(void* self, const Linear& w, Tensor x);
+  void (*see)(void* self, const Linear& w, Tensor x, const Member& member);
   void* self;
 };
 

@@ -64,18 +64,20 @@ std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoin
   model->logit_scale_ = std::exp(model->logit_scale_);
   model->weight_bytes_ = binder.bytes();
   if (options.precision == Precision::bf16) model->precision_ = Precision::bf16;
-  if (options.precision == Precision::int8) model->quantize(options.threads);
+  if (options.precision == Precision::int8) model->quantize(options);
   return model;
 }
 
-void ChineseClip::quantize(int threads) {
-  const Calibration calibration = Calibration::run(*this, threads);
+void ChineseClip::quantize(const LoadOptions& options) {
+  const CalibrationInputs built_in;
+  const Calibration calibration =
+      Calibration::run(*this, options.calibration != nullptr ? *options.calibration : built_in, options.threads);
   std::vector<Linear*> products;
   const auto collect = [&](Linear& w) { products.push_back(&w); };
   if (text_) text_->for_each_linear(collect);
   if (vision_) vision_->for_each_linear(collect);
   std::vector<int64_t> saved(products.size());
-  run_jobs(threads, static_cast<int64_t>(products.size()), [&](int64_t i) {
+  run_jobs(options.threads, static_cast<int64_t>(products.size()), [&](int64_t i) {
     Linear& w = *products[static_cast<size_t>(i)];
     w.int8 = PackedInt8(w.weights, calibration.smoothing(w).data());
     saved[static_cast<size_t>(i)] = w.weights.bytes() - w.int8.bytes();

@@ -46,7 +46,7 @@ class ChineseClip {
  private:
   ChineseClip(const ChineseClipConfig& config, Towers towers);
   // Puts eight-bit products in the place of f32 ones, scaled by what a calibration run shows.
-  void quantize(int threads);
+  void quantize(const LoadOptions& options);
   // Binds everything once and checks it against the checkpoint.
   void check_fit(WeightBinder& binder);
   void bind(WeightBinder& binder);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/checked_math.h"
 #include "models/session.h"
 
 namespace tw {
@@ -27,10 +28,9 @@ class Noise {
 constexpr int64_t kPictures = 4, kTexts = 16;
 
 // Pixel values as normalised pictures have them, about -1.8 to 2.2: waves from coarse to fine, an edge, noise.
-std::vector<float> picture(const VisionConfig& c, uint64_t seed) {
+void draw(const VisionConfig& c, uint64_t seed, std::span<float> values) {
   Noise noise(seed);
   const int64_t size = c.image_size;
-  std::vector<float> values(static_cast<size_t>(c.num_channels * size * size));
   float* out = values.data();
   for (int64_t channel = 0; channel < c.num_channels; ++channel) {
     float waves[6][4];
@@ -51,41 +51,72 @@ std::vector<float> picture(const VisionConfig& c, uint64_t seed) {
       }
     }
   }
-  return values;
+}
+
+// Texts of ids from all over the vocabulary, of 8 to 53 tokens.
+void add_texts(CalibrationInputs& inputs, const TextConfig& c) {
+  const bool framed = inputs.cls_id >= 0 && inputs.sep_id >= 0;
+  for (int64_t i = 0; i < kTexts; ++i) {
+    Noise noise(static_cast<uint64_t>(i) + 100);
+    const int64_t length = std::min<int64_t>(c.max_position_embeddings, 8 + 3 * i);
+    for (int64_t t = 0; t < length; ++t)
+      inputs.ids.push_back(static_cast<int32_t>(noise.next() % static_cast<uint64_t>(c.vocab_size)));
+    if (framed && length > 1) {
+      inputs.ids[static_cast<size_t>(inputs.offsets.back())] = inputs.cls_id;
+      inputs.ids.back() = inputs.sep_id;
+    }
+    inputs.offsets.push_back(static_cast<int64_t>(inputs.ids.size()));
+  }
 }
 
 }  // namespace
 
-Calibration Calibration::run(const ChineseClip& model, int threads) {
+// Members divide the columns, so that each value is made from the same rows in the same order whoever makes it.
+void Calibration::see(const Linear& w, Tensor x, const Member& member) {
+  const auto found = largest_.find(&w);
+  if (found == largest_.end()) return;  // stays f32
+  constexpr int64_t kLine = 16;         // floats
+  const Range lines = share(ceil_div(x.columns, kLine), member.index, member.count);
+  const int64_t end = std::min(lines.end * kLine, x.columns);
+  float* largest = found->second.data();
+  for (int64_t r = 0; r < x.rows; ++r) {
+    const float* row = x.f32_row(r);
+    for (int64_t c = lines.begin * kLine; c < end; ++c) largest[c] = std::max(largest[c], std::fabs(row[c]));
+  }
+}
+
+Calibration Calibration::run(const ChineseClip& model, const CalibrationInputs& inputs, int threads) {
   Calibration calibration;
-  const ProductObserver observer{[](void* self, const Linear& w, Tensor x) {
-                                   const auto found = static_cast<Calibration*>(self)->largest_.find(&w);
-                                   if (found == static_cast<Calibration*>(self)->largest_.end()) return;  // stays f32
-                                   std::vector<float>& largest = found->second;
-                                   for (int64_t r = 0; r < x.rows; ++r)
-                                     for (int64_t c = 0; c < x.columns; ++c)
-                                       largest[static_cast<size_t>(c)] =
-                                           std::max(largest[static_cast<size_t>(c)], std::fabs(x.f32_row(r)[c]));
+  const ProductObserver observer{[](void* self, const Linear& w, Tensor x, const Member& member) {
+                                   static_cast<Calibration*>(self)->see(w, x, member);
                                  },
                                  &calibration};
   model.for_each_linear([&](const Linear& w) { calibration.largest_[&w].resize(static_cast<size_t>(w.weights.k())); });
 
   // The session borrows the model, which outlives it.
   Session session(std::shared_ptr<const ChineseClip>(std::shared_ptr<void>(), &model), {.threads = threads});
-  std::vector<float> embedding(static_cast<size_t>(model.embedding_width()));
   const EmbedOptions options{.observer = &observer};
-  for (int64_t i = 0; model.vision() != nullptr && i < kPictures; ++i) {
-    const std::vector<float> pixels = picture(model.vision()->config(), static_cast<uint64_t>(i) + 1);
-    session.encode_images({.pixels = pixels.data(), .u8 = false, .table = nullptr, .count = 1}, embedding, options);
+  const auto width = static_cast<size_t>(model.embedding_width());
+  if (model.vision() != nullptr) {
+    const VisionConfig& c = model.vision()->config();
+    std::vector<float> pixels(static_cast<size_t>(c.num_channels * c.image_size * c.image_size)), embedding(width);
+    for (int64_t i = 0; i < (inputs.images > 0 ? inputs.images : kPictures); ++i) {
+      if (inputs.images > 0) {
+        inputs.image(i, pixels);
+      } else {
+        draw(c, static_cast<uint64_t>(i) + 1, pixels);
+      }
+      session.encode_images({.pixels = pixels.data(), .u8 = false, .table = nullptr, .count = 1}, embedding, options);
+    }
   }
-  for (int64_t i = 0; model.text() != nullptr && i < kTexts; ++i) {
-    const TextConfig& c = model.text()->config();
-    Noise noise(static_cast<uint64_t>(i) + 100);
-    const int64_t length = std::min<int64_t>(c.max_position_embeddings, 6 + 3 * i);
-    std::vector<int32_t> ids(static_cast<size_t>(length));
-    for (int32_t& id : ids) id = static_cast<int32_t>(noise.next() % static_cast<uint64_t>(c.vocab_size));
-    const std::vector<int64_t> offsets = {0, length};
-    session.encode_texts({ids, offsets, {}, {}}, embedding, options);
+  if (model.text() != nullptr) {
+    CalibrationInputs built_in;
+    built_in.cls_id = inputs.cls_id;
+    built_in.sep_id = inputs.sep_id;
+    if (inputs.texts() == 0) add_texts(built_in, model.text()->config());
+    const CalibrationInputs& texts = inputs.texts() > 0 ? inputs : built_in;
+    std::vector<float> embeddings(static_cast<size_t>(texts.texts()) * width);
+    session.encode_texts({texts.ids, texts.offsets, {}, {}}, embeddings, options);
   }
   return calibration;
 }

@@ -19,11 +19,14 @@ namespace tw {
 // bf16; the projections, the norms and the residual stream are f32 in all.
 enum class Precision { f32, int8, bf16 };
 
+struct CalibrationInputs;
+
 struct LoadOptions {
   Precision precision = Precision::f32;
-  int threads = 1;                // readers; the result is the same
-  int64_t memory_budget = 0;      // bytes that packed weights may take; 0: no limit
-  bool allow_unexpected = false;  // ignore tensors that the configuration does not ask for
+  int threads = 1;                                 // readers; the result is the same
+  int64_t memory_budget = 0;                       // bytes that packed weights may take; 0: no limit
+  bool allow_unexpected = false;                   // ignore tensors that the configuration does not ask for
+  const CalibrationInputs* calibration = nullptr;  // what eight-bit products are scaled by; null: a built-in set
 };
 
 class WeightBinder {

@@ -273,6 +273,13 @@ typedef struct tuwen_load_options {
   int32_t without_processor; /* 1: the tokenizer's and image processor's files are not read, and texts and pictures not
                                 taken; token ids and pixel values are */
   int64_t memory_budget;     /* bytes; a model whose packed weights need more is refused before any is read. 0: none */
+  /* What goes through the f32 model while an eight-bit one is made of it, to choose its scales: a few of the pictures
+   * and texts that it is meant for. Counts of 0: a built-in set of each. Read by the call alone; texts that are too
+   * long are cut. Other precisions need none and look at none. */
+  const tuwen_image* const* calibration_images;
+  size_t calibration_image_count;
+  const tuwen_text* calibration_texts;
+  size_t calibration_text_count;
 } tuwen_load_options;
 
 /* Loads a model directory: config.json, model.safetensors or pytorch_model.bin (single or sharded), the tokenizer's and

@@ -1,6 +1,7 @@
 // Precisions as the C interface offers them.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstddef>
 
 #include "tests/api/fixtures.h"
 
@@ -40,4 +41,79 @@ TEST_CASE("a bf16 model takes half the room for its products and points where th
     CHECK(dot > 0.999);
   }
   CHECK(a.data != b.data);
+}
+
+TEST_CASE("an eight-bit model is scaled by the caller's pictures and texts") {
+  const auto encoded = [](const tuwen_load_options& options) {
+    const tuwen::Model loaded = tuwen::Model::load(base_model(), &options);
+    tuwen::Session session(loaded);
+    const std::vector<tuwen::Image> images = pictures(2);
+    std::vector<float> all = session.encode_images(images).data;
+    const tuwen::Matrix more = session.encode_texts(texts(3));
+    all.insert(all.end(), more.data.begin(), more.data.end());
+    return all;
+  };
+  const std::vector<tuwen::Image> images = pictures(3);
+  const auto handles = tuwen::ProcessorView::handles_of(images);
+  const std::vector<std::string> words = {"a", "b c d", std::string(200, 'a') + " b", ""};
+  const tuwen::Texts views(words);
+  auto plain = tuwen::make<tuwen_load_options>();
+  plain.precision = TUWEN_INT8;
+  const std::vector<float> built_in = encoded(plain);
+  CHECK(encoded(plain) == built_in);
+
+  auto given = plain;
+  given.calibration_images = handles.data();
+  given.calibration_image_count = handles.size();
+  const size_t of_images = 2 * 20;
+  std::vector<float> result = encoded(given);
+  CHECK(std::vector(result.begin(), result.begin() + of_images) !=
+        std::vector(built_in.begin(), built_in.begin() + of_images));
+  CHECK(std::vector(result.begin() + of_images, result.end()) ==
+        std::vector(built_in.begin() + of_images, built_in.end()));
+  given.calibration_texts = views.data();
+  given.calibration_text_count = views.size();
+  result = encoded(given);
+  CHECK(std::vector(result.begin() + of_images, result.end()) !=
+        std::vector(built_in.begin() + of_images, built_in.end()));
+  for (const int threads : {1, 2, 5}) {
+    given.threads = threads;
+    CHECK(encoded(given) == result);
+  }
+  SECTION("other precisions do not look at them") {
+    given.precision = TUWEN_F32;
+    given.calibration_images = nullptr;
+    CHECK_NOTHROW(encoded(given));
+  }
+  SECTION("a program that does not know them gets the built-in set") {
+    auto old = given;
+    old.struct_size = offsetof(tuwen_load_options, calibration_images);
+    CHECK(encoded(old) == built_in);
+  }
+  SECTION("what is wrong with them is said") {
+    auto wrong = given;
+    wrong.calibration_images = nullptr;
+    CHECK_THROWS_WITH(encoded(wrong), Catch::Contains("options.calibration_images"));
+    const tuwen_image* none[] = {handles[0], nullptr};
+    wrong.calibration_images = none;
+    wrong.calibration_image_count = 2;
+    CHECK_THROWS_WITH(encoded(wrong), Catch::Contains("calibration_images[1]"));
+    wrong = given;
+    wrong.calibration_texts = nullptr;
+    CHECK_THROWS_WITH(encoded(wrong), Catch::Contains("calibration_texts"));
+    wrong = given;
+    wrong.without_processor = 1;
+    CHECK_THROWS_WITH(encoded(wrong),
+                      Catch::Contains("options.calibration_images") && Catch::Contains("without_processor"));
+  }
+}
+
+TEST_CASE("an eight-bit model is made without a tokenizer, and of one tower") {
+  auto options = tuwen::make<tuwen_load_options>();
+  options.precision = TUWEN_INT8;
+  options.without_processor = 1;
+  for (const tuwen_towers towers : {TUWEN_BOTH_TOWERS, TUWEN_TEXT_TOWER, TUWEN_IMAGE_TOWER}) {
+    options.towers = towers;
+    CHECK(tuwen::Model::load(base_model(), &options).info().precision == TUWEN_INT8);
+  }
 }

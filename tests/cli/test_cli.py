@@ -427,6 +427,37 @@ class CommandLine(unittest.TestCase):
         self.assertAlmostEqual(said["largest_change"], max(changes), delta=1e-6)
         self.assertAlmostEqual(said["mean_change"], sum(changes) / len(changes), delta=1e-6)
 
+    def test_calibration(self):
+        (self.dir / "calibration.txt").write_text("\n".join([str(self.apple), str(self.grey)]))
+        lists = ["--calibrate-images", self.path("calibration.txt"), "--calibrate-texts", "-"]
+        base = ["similarity", MODEL, "--image", str(self.apple), "--text", "一", "b", "--json"]
+
+        def logits(*more, **options):
+            return json.loads(run(*base, "--precision", "int8", *more, **options).stdout)["logits_per_image"][0]
+
+        def drift(*more, **options):
+            result = json.loads(run("drift", MODEL, *more, "--json", **options).stdout)
+            return {p["precision"]: p for p in result["precisions"]}
+
+        plain = logits()
+        given = logits(*lists, stdin="a b\n一 二".encode())
+        self.assertNotEqual(given, plain)
+        self.assertEqual(given, logits(*lists, "--threads", "1", stdin="a b\n一 二".encode()))
+        for a, b in zip(plain, given):
+            self.assertAlmostEqual(a, b, delta=5)
+        plain, given = drift(), drift(*lists, stdin=b"a b")
+        self.assertEqual(plain["bf16"], given["bf16"])
+        self.assertNotEqual(plain["int8"], given["int8"])
+
+        for precision in ("f32", "bf16"):
+            self.fails(*base, "--precision", precision, *lists, status=2, says=["--calibrate-images", "int8"])
+        self.fails(*base, "--calibrate-texts", "-", status=2, says=["--calibrate-texts", "int8"])
+        self.fails(*base, "--precision", "int8", "--calibrate-images", "", status=2, says=["--calibrate-images", "empty"])
+        self.fails(*base, "--precision", "int8", "--calibrate-texts", self.path("none.txt"), says=["none.txt"])
+        self.fails(*base, "--precision", "int8", "--calibrate-texts", "-", says=["no texts"])
+        self.fails(*base, "--precision", "int8", "--calibrate-images", "-", stdin=b"\n", says=["no pictures"])
+        self.fails(*base, "--precision", "int8", "--calibrate-images", "-", stdin=b"nothing.png", says=["nothing.png"])
+
     def test_drift_of_what_cannot_be_had(self):
         self.fails("drift", self.path("nowhere"), says=["nowhere"])
         self.fails("drift", MODEL, "--image", self.path("nothing.png"), says=["nothing.png"])
