@@ -79,7 +79,12 @@ void ChineseClip::quantize(const LoadOptions& options) {
   std::vector<int64_t> saved(products.size());
   run_jobs(options.threads, static_cast<int64_t>(products.size()), [&](int64_t i) {
     Linear& w = *products[static_cast<size_t>(i)];
-    w.int8 = PackedInt8(w.weights, calibration.smoothing(w).data());
+    const ProductInput& input = calibration.input_of(w);
+    const std::vector<float> factors = smoothing_factors(w.weights, input);
+    const std::vector<float> lost = lost_to_rounding(w.weights, input, factors);
+    for (int64_t n = 0; n < w.bias.size() / size_of(DType::f32); ++n)
+      w.bias.as<float>()[n] += lost[static_cast<size_t>(n)];
+    w.int8 = PackedInt8(w.weights, factors.data());
     saved[static_cast<size_t>(i)] = w.weights.bytes() - w.int8.bytes();
     w.weights.release();
   });

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/checked_math.h"
 #include "models/session.h"
 
 namespace tw {
@@ -71,27 +70,15 @@ void add_texts(CalibrationInputs& inputs, const TextConfig& c) {
 
 }  // namespace
 
-// Members divide the columns, so that each value is made from the same rows in the same order whoever makes it.
-void Calibration::see(const Linear& w, Tensor x, const Member& member) {
-  const auto found = largest_.find(&w);
-  if (found == largest_.end()) return;  // stays f32
-  constexpr int64_t kLine = 16;         // floats
-  const Range lines = share(ceil_div(x.columns, kLine), member.index, member.count);
-  const int64_t end = std::min(lines.end * kLine, x.columns);
-  float* largest = found->second.data();
-  for (int64_t r = 0; r < x.rows; ++r) {
-    const float* row = x.f32_row(r);
-    for (int64_t c = lines.begin * kLine; c < end; ++c) largest[c] = std::max(largest[c], std::fabs(row[c]));
-  }
-}
-
 Calibration Calibration::run(const ChineseClip& model, const CalibrationInputs& inputs, int threads) {
   Calibration calibration;
   const ProductObserver observer{[](void* self, const Linear& w, Tensor x, const Member& member) {
-                                   static_cast<Calibration*>(self)->see(w, x, member);
+                                   auto& products = static_cast<Calibration*>(self)->inputs_;
+                                   const auto found = products.find(&w);
+                                   if (found != products.end()) found->second.see(x, member);  // else it stays f32
                                  },
                                  &calibration};
-  model.for_each_linear([&](const Linear& w) { calibration.largest_[&w].resize(static_cast<size_t>(w.weights.k())); });
+  model.for_each_linear([&](const Linear& w) { calibration.inputs_.emplace(&w, w.weights.k()); });
 
   // The session borrows the model, which outlives it.
   Session session(std::shared_ptr<const ChineseClip>(std::shared_ptr<void>(), &model), {.threads = threads});
@@ -119,21 +106,6 @@ Calibration Calibration::run(const ChineseClip& model, const CalibrationInputs& 
     session.encode_texts({texts.ids, texts.offsets, {}, {}}, embeddings, options);
   }
   return calibration;
-}
-
-std::vector<float> Calibration::smoothing(const Linear& w) const {
-  const std::vector<float>& fed = largest_.at(&w);
-  const int64_t k = w.weights.k();
-  std::vector<float> factors(static_cast<size_t>(k), 1.0f);
-  for (int64_t i = 0; i < k; ++i) {
-    float used = 0;
-    for (int64_t n0 = 0; n0 < w.weights.n(); n0 += kStrip)
-      for (int64_t lane = 0; lane < kStrip; ++lane)
-        used = std::max(used, std::fabs(w.weights.f32_strip_at(n0)[i * kStrip + lane]));
-    const float x = fed[static_cast<size_t>(i)];
-    if (x > 0 && used > 0) factors[static_cast<size_t>(i)] = std::clamp(std::sqrt(x / used), 1e-3f, 1e3f);
-  }
-  return factors;
 }
 
 }  // namespace tw

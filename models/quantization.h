@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/chinese_clip.h"
+#include "models/product_input.h"
 
 namespace tw {
 
@@ -22,21 +23,18 @@ struct CalibrationInputs {
   int64_t texts() const { return static_cast<int64_t>(offsets.size()) - 1; }
 };
 
-// What the products of a model were fed while a few inputs went through it: the largest magnitude of each column.
+// What the products of a model were fed while a few inputs went through it.
 class Calibration {
  public:
   // The model is in f32 and may hold one tower. Built in are pictures of smooth shapes, edges and noise, and texts of
   // ids spread over the vocabulary. The result does not depend on the number of threads. Throws what encoding throws.
   static Calibration run(const ChineseClip& model, const CalibrationInputs& inputs, int threads);
 
-  // The factors s [k] of SmoothQuant with equal shares: s[k] = sqrt(max|x[:, k]| / max|w[:, k]|). Xiao et al. 2023,
-  // arXiv:2211.10438, eq. 4. Columns that were never fed, or that no weight uses, get 1.
-  std::vector<float> smoothing(const Linear& w) const;
+  // Of a product of the blocks.
+  const ProductInput& input_of(const Linear& w) const { return inputs_.at(&w); }
 
  private:
-  void see(const Linear& w, Tensor x, const Member& member);
-
-  std::map<const Linear*, std::vector<float>> largest_;
+  std::map<const Linear*, ProductInput> inputs_;
 };
 
 }  // namespace tw

@@ -177,3 +177,58 @@ TEST_CASE("smoothing leaves the product as it is and tames an outlier channel") 
   CHECK(error_with(factors.data()) < 0.1);
   CHECK(error_with(nullptr) > 10 * error_with(factors.data()));
 }
+
+TEST_CASE("what a product is fed is seen alike by every team") {
+  constexpr int64_t kK = 75, kRows = 9;
+  Random random(38);
+  std::vector<float> x = random.uniform_vector(kRows * kK, -1, 2);
+  const Tensor rows = matrix(x.data(), kRows, kK);
+  ProductInput alone(kK);
+  for (int i = 0; i < 2; ++i) alone.see(rows, {0, 1, nullptr});
+  for (const int count : {2, 3, 40}) {
+    ProductInput shared(kK);
+    for (int index = 0; index < count; ++index) shared.see(rows, {index, count, nullptr});
+    shared.see(rows, {0, 1, nullptr});  // a team may be smaller the next time
+    CHECK(shared.largest() == alone.largest());
+    for (int64_t c = 0; c < kK; ++c) CHECK(shared.mean(c) == alone.mean(c));
+  }
+  for (int64_t c = 0; c < kK; ++c) {
+    double sum = 0;
+    float largest = 0;
+    for (int64_t r = 0; r < kRows; ++r) {
+      sum += static_cast<double>(rows.f32_row(r)[c]);
+      largest = std::max(largest, std::fabs(rows.f32_row(r)[c]));
+    }
+    CHECK(std::fabs(static_cast<double>(alone.mean(c)) - sum / kRows) < 1e-6);
+    CHECK(alone.largest()[static_cast<size_t>(c)] == largest);
+  }
+  CHECK(ProductInput(3).mean(2) == 0);
+}
+
+TEST_CASE("what rounding the weights loses on average can be given back") {
+  // Inputs that hardly vary: all that rounding does to the product is a shift of each output.
+  constexpr int64_t kN = 40, kK = 96, kRows = 6;
+  Random random(39);
+  const std::vector<float> w = random.uniform_vector(kN * kK, -1, 1), level = random.uniform_vector(kK, -3, 3);
+  std::vector<float> x = random.uniform_vector(kRows * kK, -1e-3, 1e-3);
+  for (size_t i = 0; i < x.size(); ++i) x[i] += level[i % kK];
+  PackedMatrix packed(kN, kK, DType::f32, "test");
+  packed.set_rows(0, kN, w.data());
+  ProductInput input(kK);
+  input.see(matrix(x.data(), kRows, kK), {0, 1, nullptr});
+  const std::vector<float> factors = smoothing_factors(packed, input), lost = lost_to_rounding(packed, input, factors);
+  const PackedInt8 bytes(packed, factors.data());
+  const Int8View view = bytes.view(0);
+  for (int64_t n = 0; n < kN; ++n) {
+    // The product of the mean input with the weights as PackedInt8 has them.
+    const int8_t* strip = view.strips + n / kStrip * kStrip * view.k_padded;
+    double exact = 0, rounded = 0;
+    for (int64_t i = 0; i < kK; ++i) {
+      const auto mean = static_cast<double>(input.mean(i));
+      exact += mean * static_cast<double>(w[static_cast<size_t>(n * kK + i)]);
+      rounded += mean * static_cast<double>(view.multiplier[i]) * static_cast<double>(view.scale[n]) *
+                 strip[(i / 4 * kStrip + n % kStrip) * 4 + i % 4];
+    }
+    CHECK(std::fabs(exact - rounded - static_cast<double>(lost[static_cast<size_t>(n)])) < 1e-4);
+  }
+}
