@@ -44,10 +44,6 @@ struct Tensor {
   }
 };
 
-// A dense matrix of `type` at `data`.
-inline Tensor matrix(void* data, DType type, int64_t rows, int64_t columns) {
-  return {data, type, rows, columns, columns};
-}
 // A dense f32 matrix at `data`.
 inline Tensor matrix(float* data, int64_t rows, int64_t columns) { return {data, DType::f32, rows, columns, columns}; }
 

@@ -182,36 +182,26 @@ void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<con
     const int64_t column = unit / parts % heads * width, part = unit % parts;
     const int64_t first = s.queries * part / parts, end = s.queries * (part + 1) / parts;
     if (first == end) return;
-    const float scale = 1.0f / std::sqrt(static_cast<float>(width));
+    const auto attend = [&](auto kernel, auto row) {
+      kernel({.q = row(q, s.first_query + first) + column,
+              .k = row(k, s.first_key) + column,
+              .v = row(v, s.first_key) + column,
+              .q_stride = q.stride,
+              .k_stride = k.stride,
+              .v_stride = v.stride,
+              .out = row(out, s.first_query + first) + column,
+              .out_stride = out.stride,
+              .queries = end - first,
+              .keys = s.keys,
+              .width = width,
+              .scale = 1.0f / std::sqrt(static_cast<float>(width)),
+              .scratch = ex.scratch});
+    };
     if (q.dtype == DType::bf16) {
-      ex.kernels->attention_bf16({.q = q.bf16_row(s.first_query + first) + column,
-                                  .k = k.bf16_row(s.first_key) + column,
-                                  .v = v.bf16_row(s.first_key) + column,
-                                  .q_stride = q.stride,
-                                  .k_stride = k.stride,
-                                  .v_stride = v.stride,
-                                  .out = out.bf16_row(s.first_query + first) + column,
-                                  .out_stride = out.stride,
-                                  .queries = end - first,
-                                  .keys = s.keys,
-                                  .width = width,
-                                  .scale = scale,
-                                  .scratch = ex.scratch});
-      return;
+      attend(ex.kernels->attention_bf16, [](Tensor t, int64_t r) { return t.bf16_row(r); });
+    } else {
+      attend(ex.kernels->attention, [](Tensor t, int64_t r) { return t.f32_row(r); });
     }
-    ex.kernels->attention({.q = q.f32_row(s.first_query + first) + column,
-                           .k = k.f32_row(s.first_key) + column,
-                           .v = v.f32_row(s.first_key) + column,
-                           .q_stride = q.stride,
-                           .k_stride = k.stride,
-                           .v_stride = v.stride,
-                           .out = out.f32_row(s.first_query + first) + column,
-                           .out_stride = out.stride,
-                           .queries = end - first,
-                           .keys = s.keys,
-                           .width = width,
-                           .scale = scale,
-                           .scratch = ex.scratch});
   });
 }
 

@@ -183,12 +183,12 @@ KERNELS = [
         "1.0f / std::sqrt(static_cast<float>(q.columns))"),
     Mutation(
         "attention-wrong-head", OPS, "every head reads the first head's keys",
-        ".k = k.f32_row(s.first_key) + column,",
-        ".k = k.f32_row(s.first_key),"),
+        ".k = row(k, s.first_key) + column,",
+        ".k = row(k, s.first_key),"),
     Mutation(
         "attention-wrong-item", OPS, "every item reads the first item's values",
-        ".v = v.f32_row(s.first_key) + column,",
-        ".v = v.f32_row(0) + column,"),
+        ".v = row(v, s.first_key) + column,",
+        ".v = row(v, 0) + column,"),
     Mutation(
         "attention-swap-lanes-512", AVX512, "lanes of the key transposition",
         "r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xEE);",
