@@ -34,12 +34,14 @@ class EncodeCall {
     out_ = {out, count * width()};
     session_.cancel.store(false, std::memory_order_relaxed);
     if (given_.capture != nullptr) given_.capture->capture = Capture(given_.capture->prefix);
+    if (given_.profile != nullptr) given_.profile->profile.clear();
   }
 
   EmbedOptions options() const {
     EmbedOptions options;
     options.normalize = given_.raw == 0;
     options.capture = given_.capture == nullptr ? nullptr : &given_.capture->capture;
+    options.profile = given_.profile == nullptr ? nullptr : &given_.profile->profile;
     options.cancel = &session_.cancel;
     constexpr double kLongest = 1e8;  // seconds; three years
     if (given_.timeout_seconds > 0) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/profile.h"
 #include "io/image_decode.h"
 #include "models/chinese_clip.h"
 #include "models/image_processor.h"
@@ -63,6 +64,10 @@ struct tuwen_model {
 struct tuwen_capture {
   std::string prefix;
   tw::Capture capture;
+};
+
+struct tuwen_profile {
+  tw::Profile profile;
 };
 
 struct tuwen_session {

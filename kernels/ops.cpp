@@ -20,6 +20,37 @@ void for_each_row_block(Exec& ex, int64_t rows, int64_t rows_per_unit, Rows body
   });
 }
 
+// What the profile is told of an operation.
+
+double bytes(Tensor t) { return static_cast<double>(t.rows * t.columns * size_of(t.dtype)); }
+
+// One that takes each row by itself: reads `tables` bytes of parameters and `read`, writes `written`.
+OpCost cost_of_rows(Tensor y, double flops_per_value, double tables, double read, double written) {
+  return {.rows = y.rows,
+          .columns = y.columns,
+          .flops = flops_per_value * static_cast<double>(y.rows * y.columns),
+          .weight_bytes = tables,
+          .activation_bytes = read + written};
+}
+
+OpCost cost_of_product(Tensor y, LinearView w, double read, bool add_to_output) {
+  const int64_t depth = w.type == DType::i8 ? w.int8.k_padded : w.type == DType::bf16 ? bf16_depth(w.k) : w.k;
+  return {.type = w.type,
+          .rows = y.rows,
+          .columns = w.n,
+          .k = w.k,
+          .flops = 2.0 * static_cast<double>(y.rows * w.n * w.k),
+          .weight_bytes = static_cast<double>(w.n * depth * size_of(w.type)),
+          .activation_bytes = read + (add_to_output ? 2 : 1) * bytes(y)};
+}
+
+OpCost cost_of_attention(Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences) {
+  OpCost cost{.type = q.dtype, .rows = q.rows, .columns = q.columns};
+  for (const Sequence& s : sequences) cost.flops += 4.0 * static_cast<double>(s.queries * s.keys * q.columns);
+  cost.activation_bytes = bytes(out) + bytes(q) + bytes(k) + bytes(v);
+  return cost;
+}
+
 // Rows that a panel of weights is multiplied with in one go: their activations stay in L2.
 constexpr int64_t kRowsPerBlock = 512;
 
@@ -49,6 +80,7 @@ void for_each_piece(Exec& ex, int64_t rows, int64_t n, Body body) {
 
 void product_f32(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
   const auto* strips = static_cast<const float*>(w.strips);
+  ex.begin("linear", [&] { return cost_of_product(y, w, bytes(x), add_to_output); });
   for_each_piece(ex, x.rows, w.n, [&](int64_t n0, int64_t columns, int64_t m0, int64_t m1, int64_t next) {
     ex.kernels->linear({.x = x.f32_row(m0),
                         .x_stride = x.stride,
@@ -68,6 +100,7 @@ void product_f32(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activati
 // Zeros between a row's end and the depth that bf16 products read; nothing to do for the widths of published models.
 void clear_behind(Exec& ex, Tensor x, int64_t depth) {
   if (x.columns == depth) return;
+  ex.begin("clear_behind", [&] { return cost_of_rows(x, 0, 0, 0, 0); });
   for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     for (int64_t r = first; r < first + count; ++r)
       std::memset(x.bf16_row(r) + x.columns, 0, static_cast<size_t>((depth - x.columns) * size_of(DType::bf16)));
@@ -80,6 +113,7 @@ void product_bf16(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activat
   const auto* strips = static_cast<const uint16_t*>(w.strips);
   const int64_t depth = bf16_depth(w.k);
   clear_behind(ex, x, depth);
+  ex.begin("linear", [&] { return cost_of_product(y, w, bytes(x), add_to_output); });
   for_each_piece(ex, x.rows, w.n, [&](int64_t n0, int64_t columns, int64_t m0, int64_t m1, int64_t next) {
     ex.kernels->linear_bf16({.x = x.bf16_row(m0),
                              .x_stride = x.stride,
@@ -100,6 +134,8 @@ void product_bf16(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activat
 void product_int8(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
   const Int8View& q = w.int8;
   const int64_t stride = quantized_stride(w.k);
+  const double quantized = static_cast<double>(x.rows * q.k_padded);
+  ex.begin("quantize", [&] { return cost_of_rows(x, 2, 0, bytes(x), quantized); });
   for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     ex.kernels->quantize({.x = x.row(first),
                           .x_stride = x.stride,
@@ -113,6 +149,7 @@ void product_int8(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activat
                           .y_columns = q.k_padded,
                           .x_is_bf16 = x.dtype == DType::bf16});
   });
+  ex.begin("linear", [&] { return cost_of_product(y, w, quantized, add_to_output); });
   for_each_piece(ex, x.rows, w.n, [&](int64_t n0, int64_t columns, int64_t m0, int64_t m1, int64_t next) {
     ex.kernels->linear_int8({.x = ex.quantized + m0 * stride,
                              .x_stride = stride,
@@ -157,6 +194,8 @@ void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w) { layer_norm(e
 
 void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w) {
   const bool f32 = y.dtype == DType::f32, bf16 = copy.dtype == DType::bf16;
+  ex.begin("layer_norm",
+           [&] { return cost_of_rows(x, 8, 0, bytes(x), (f32 ? bytes(y) : 0) + (bf16 ? bytes(copy) : 0)); });
   for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     ex.kernels->layer_norm({.x = x.f32_row(first),
                             .x_stride = x.stride,
@@ -177,6 +216,7 @@ void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<con
   // A unit is one head of one sequence. Where there are fewer than members, queries are cut too; K and V are then
   // packed once per part.
   const int64_t parts = ceil_div(ex.member.count, std::max<int64_t>(1, items * heads));
+  ex.begin("attention", [&] { return cost_of_attention(out, q, k, v, sequences); });
   ex.for_each_unit(items * heads * parts, [&](int64_t unit) {
     const Sequence& s = sequences[static_cast<size_t>(unit / (heads * parts))];
     const int64_t column = unit / parts % heads * width, part = unit % parts;
@@ -211,6 +251,7 @@ int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width, DType ty
 }
 
 void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows) {
+  ex.begin("gather_rows", [&] { return cost_of_rows(y, 0, 0, bytes(y), bytes(y)); });
   for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     for (int64_t r = first; r < first + count; ++r)
       std::memcpy(y.row(r), x.row(rows[static_cast<size_t>(r)]), static_cast<size_t>(y.columns * size_of(y.dtype)));
@@ -218,6 +259,7 @@ void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows) {
 }
 
 void l2_normalize(Exec& ex, Tensor y, Tensor x) {
+  ex.begin("l2_normalize", [&] { return cost_of_rows(x, 3, 0, bytes(x), bytes(y)); });
   for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     ex.kernels->l2_normalize({.x = x.f32_row(first),
                               .x_stride = x.stride,
@@ -231,6 +273,7 @@ void l2_normalize(Exec& ex, Tensor y, Tensor x) {
 
 void embed(Exec& ex, Tensor y, const float* word, const float* type, const float* position, const int32_t* ids,
            const int32_t* type_ids, const int32_t* position_ids) {
+  ex.begin("embed", [&] { return cost_of_rows(y, 2, 3 * bytes(y), 0, bytes(y)); });
   for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     ex.kernels->embed({.word = word,
                        .type = type,
@@ -246,6 +289,7 @@ void embed(Exec& ex, Tensor y, const float* word, const float* type, const float
 }
 
 void add_periodic(Exec& ex, Tensor y, const float* table, int64_t period) {
+  ex.begin("add_periodic", [&] { return cost_of_rows(y, 1, bytes(y.row_range(0, period)), bytes(y), bytes(y)); });
   for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     ex.kernels->add_periodic({.table = table,
                               .period = period,
@@ -260,14 +304,15 @@ void add_periodic(Exec& ex, Tensor y, const float* table, int64_t period) {
 void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
   if (items == 0) return;
   const int64_t rows = y.rows / items, grid = rows - 1;
-  const int64_t bytes = s.height * s.width * s.channels * (s.u8 ? 1 : static_cast<int64_t>(sizeof(float)));
+  const int64_t item_bytes = s.height * s.width * s.channels * (s.u8 ? 1 : static_cast<int64_t>(sizeof(float)));
   const int64_t rows_per_unit = std::max<int64_t>(1, s.width / s.patch), units = ceil_div(grid, rows_per_unit);
   const auto extract = s.u8 ? ex.kernels->patches_u8 : ex.kernels->patches_f32;
+  ex.begin("patches", [&] { return cost_of_rows(y, 0, 0, static_cast<double>(items * item_bytes), bytes(y)); });
   ex.for_each_unit(items * units, [&](int64_t unit) {
     const int64_t item = unit / units, first = unit % units * rows_per_unit;
     const Tensor mine = y.row_range(item * rows, rows);
     if (first == 0) std::memset(mine.row(0), 0, static_cast<size_t>(mine.columns * size_of(mine.dtype)));
-    extract({.pixels = static_cast<const char*>(s.pixels) + item * bytes,
+    extract({.pixels = static_cast<const char*>(s.pixels) + item * item_bytes,
              .table = s.table,
              .width = s.width,
              .height = s.height,
@@ -282,6 +327,8 @@ void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
 }
 
 void similarity(Exec& ex, Tensor y, Tensor x, Tensor z, float scale) {
+  ex.begin("similarity",
+           [&] { return cost_of_rows(y, 2.0 * static_cast<double>(x.columns), 0, bytes(x) + bytes(z), bytes(y)); });
   for_each_row_block(ex, x.rows, 1, [&](int64_t first, int64_t count) {
     ex.kernels->similarity({.x = x.f32_row(first),
                             .x_stride = x.stride,

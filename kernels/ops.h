@@ -11,6 +11,7 @@
 #include "core/buffer.h"
 #include "core/checked_math.h"
 #include "core/parallel.h"
+#include "core/profile.h"
 #include "core/tensor.h"
 #include "kernels/kernel_table.h"
 #include "kernels/pack.h"
@@ -49,7 +50,18 @@ struct Exec {
   float* quantized_scale = nullptr;           // shared: a scale for each of those rows
   int32_t* quantized_zero = nullptr;          // shared: a zero point for each of those rows
   const ProductObserver* observer = nullptr;  // mostly nobody
+  Profile* profile = nullptr;                 // mostly nobody
+  OpPlace place = {};                         // where in the model this is, for the profile
   uint32_t sequence = 0;                      // operations so far
+
+  // What follows belongs to this part of the model.
+  void enter(const char* tower, int64_t layer = -1) { place.tower = tower, place.layer = layer; }
+
+  // Every operation first says what it is, once for each for_each_unit(). cost() is called if there is a profile.
+  template <class Cost>
+  void begin(const char* op, Cost cost) {
+    if (profile != nullptr) profile->begin(member, sequence, {place.tower, place.layer, op}, cost());
+  }
 
   // Calls unit(i) for units of [0, count) claimed one by one, then waits for the others. Who computes a unit never
   // changes its result, and a member that is held up holds nobody up for more than one unit.
@@ -59,8 +71,10 @@ struct Exec {
     if (member.index == 0) work->slots[(sequence + 2) % WorkCounters::kSlots].next.store(0, std::memory_order_relaxed);
     std::atomic<int64_t>& next = work->slots[sequence % WorkCounters::kSlots].next;
     for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) unit(i);
-    ++sequence;
+    const uint32_t op = sequence++;
+    if (profile != nullptr) profile->done(member, op);
     member.wait();
+    if (profile != nullptr) profile->left(member, op);
   }
 };
 

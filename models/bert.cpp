@@ -79,11 +79,13 @@ Tensor Bert::forward(Exec& ex, BertScratch& s, const PackedTexts& t, Stop& stop,
   const int64_t texts = static_cast<int64_t>(t.first_rows.size());
   const BertRows x = s.x.first(t.tokens), cls = s.cls.first(texts);                             // [R, H], [B, H]
   Tap tap{capture, "text"};
+  ex.enter(tap.tower);
 
   embed(ex, x.f32, word_.as<float>(), type_.as<float>(), position_.as<float>(), t.ids, t.type_ids, t.position_ids);
   layer_norm(ex, x.f32, x.in, x.f32, embedding_norm_);           tap(ex, "embeddings", x.f32);  // x = LN(word + type + position)
   for (const BertBlock& b : blocks_) {
     tap.layer = &b - blocks_.data();
+    ex.enter(tap.tower, tap.layer);
     if (stop.at_layer(ex.member, tap.layer)) return cls.f32;
     // Only the first tokens leave the tower: in the last block they alone ask, everybody is still asked.
     if (&b == &blocks_.back() && capture == nullptr) {
@@ -95,6 +97,7 @@ Tensor Bert::forward(Exec& ex, BertScratch& s, const PackedTexts& t, Stop& stop,
     block(ex, b, s, x, x, t.every_token, tap);
   }
   tap.layer = -1;
+  ex.enter(tap.tower);
   gather_rows(ex, cls.f32, x.f32, t.first_rows);                 tap(ex, "pooled", cls.f32);
   return cls.f32;
 }

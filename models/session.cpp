@@ -136,15 +136,17 @@ Session::Session(std::shared_ptr<const ChineseClip> model, const SessionOptions&
 
 Session::~Session() = default;
 
-// One parallel region: body(ex) on every member.
+// One parallel region through `layers` layers: body(ex) on every member.
 template <class Body>
-void Session::run(const ProductObserver* observer, Body body) {
+void Session::run(const EmbedOptions& options, int64_t layers, Body body) {
   struct Region {
     Session* session;
-    const ProductObserver* observer;
+    const EmbedOptions* options;
     Body* body;
-  } region{this, observer, &body};
+  } region{this, &options, &body};
   work_.reset();
+  constexpr int64_t kMostOps = 32;  // of a layer, and outside of the layers
+  if (options.profile != nullptr) options.profile->open(team_.threads(), kMostOps * (layers + 1));
   team_.run(
       [](void* argument, const Member& member) {
         const Region& r = *static_cast<Region*>(argument);
@@ -156,10 +158,12 @@ void Session::run(const ProductObserver* observer, Body body) {
                 .quantized = s.quantized,
                 .quantized_scale = s.quantized_scale,
                 .quantized_zero = s.quantized_zero,
-                .observer = r.observer};
+                .observer = r.options->observer,
+                .profile = r.options->profile};
         (*r.body)(ex);
       },
       &region);
+  if (options.profile != nullptr) options.profile->close();
 }
 
 void Session::encode_images(const ImageBatch& images, std::span<float> out, const EmbedOptions& options) {
@@ -200,9 +204,10 @@ void Session::encode_image_slice(const ImageBatch& images, float* out, const Emb
   const PatchSource pixels{images.pixels, images.u8,      images.table, c.image_size,
                            c.image_size,  c.num_channels, c.patch_size};
   const Tensor result = matrix(out, images.count, model_->embedding_width());
-  run(options.observer, [&](Exec& ex) {
+  run(options, c.num_hidden_layers, [&](Exec& ex) {
     const Tensor pooled = vision.forward(ex, s.vision, pixels, rows, stop, options.capture);
     const Tap tap{options.capture, "image"};
+    ex.enter("vision");
     linear(ex, result, pooled, model_->image_projection());
     tap(ex, "features", result);
     if (options.normalize) l2_normalize(ex, result, result);
@@ -283,9 +288,10 @@ void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t c
       .first_rows = {s.first_rows, n},
   };
   const Tensor result = matrix(out, count, model_->embedding_width());
-  run(options.observer, [&](Exec& ex) {
+  run(options, model_->text()->config().num_hidden_layers, [&](Exec& ex) {
     const Tensor pooled = model_->text()->forward(ex, s.text, packed, stop, options.capture);
     const Tap tap{options.capture, "text"};
+    ex.enter(tap.tower);
     linear(ex, result, pooled, model_->text_projection());
     tap(ex, "features", result);
     if (options.normalize) l2_normalize(ex, result, result);
@@ -309,7 +315,7 @@ void Session::compare(std::span<const float> text_embeds, std::span<const float>
   const Tensor t = matrix(const_cast<float*>(text_embeds.data()), texts, width);
   const Tensor i = matrix(const_cast<float*>(image_embeds.data()), images, width);
   const Tensor y = matrix(logits_per_text.data(), texts, images);
-  run(nullptr, [&](Exec& ex) { similarity(ex, y, t, i, model_->logit_scale()); });
+  run({}, 0, [&](Exec& ex) { similarity(ex, y, t, i, model_->logit_scale()); });
 }
 
 }  // namespace tw

@@ -25,6 +25,7 @@ struct EmbedOptions {
   bool normalize = true;  // divide each embedding by its length
   Capture* capture = nullptr;
   const ProductObserver* observer = nullptr;
+  Profile* profile = nullptr;  // gets the regions of this call besides what it has
   const std::atomic<bool>* cancel = nullptr;
   Stop::Clock::time_point deadline = Stop::Clock::time_point::max();
 };
@@ -46,8 +47,9 @@ struct TextBatch {
 };
 
 // Owns scratch for one caller at a time; a second caller meanwhile gets the error busy. Encode calls allocate nothing
-// (captures apart). Batches of any size run in slices of `max_rows` tokens. An embedding's bits depend on the model,
-// the kernel table and the input alone: not on the batch, its place in it, or the number of threads.
+// (captures apart, and a profile until it has room). Batches of any size run in slices of `max_rows` tokens. An
+// embedding's bits depend on the model, the kernel table and the input alone: not on the batch, its place in it, or the
+// number of threads.
 class Session {
  public:
   // Throws limit_exceeded if the scratch would exceed the budget, out_of_memory if the system refuses it.
@@ -75,7 +77,7 @@ class Session {
   struct Scratch;
   static Scratch plan(Arena& arena, const ChineseClip& model, const SessionOptions& options);
   template <class Body>
-  void run(const ProductObserver* observer, Body body);
+  void run(const EmbedOptions& options, int64_t layers, Body body);
   void encode_image_slice(const ImageBatch& images, float* out, const EmbedOptions& options, Stop& stop);
   void encode_text_slice(const TextBatch& texts, int64_t first, int64_t count, float* out, const EmbedOptions& options,
                          Stop& stop);

@@ -79,6 +79,7 @@ Tensor Vit::forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const Im
   const Tensor pixel_rows = s.h.row_range(0, x.rows).column_range(0, patch_embedding_.weights.k());  // [B T, K]
   const Tensor pooled = s.pooled.row_range(0, images);                                          // [B, D]
   Tap tap{capture, "vision"};
+  ex.enter(tap.tower);
 
   patches(ex, pixel_rows, images, pixels);
   linear(ex, x, pixel_rows, patch_embedding_);                   tap(ex, "patches", x);
@@ -86,6 +87,7 @@ Tensor Vit::forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const Im
   layer_norm(ex, x, x, pre_norm_);                               tap(ex, "pre_layernorm", x);
   for (const VitBlock& b : blocks_) {
     tap.layer = &b - blocks_.data();
+    ex.enter(tap.tower, tap.layer);
     if (stop.at_layer(ex.member, tap.layer)) return pooled;
     // Only the class tokens leave the tower: in the last block they alone ask, everybody is still asked.
     if (&b == &blocks_.back() && capture == nullptr) {
@@ -95,6 +97,7 @@ Tensor Vit::forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const Im
     }
   }
   tap.layer = -1;
+  ex.enter(tap.tower);
   layer_norm(ex, pooled, class_rows, post_norm_);                tap(ex, "pooled", pooled);     // y = LN(z_class)
   return pooled;
 }

@@ -373,6 +373,7 @@ TUWEN_API tuwen_status tuwen_session_estimate(const tuwen_model* model, const tu
 /* ---- Encoding ---------------------------------------------------------------------------------------------------- */
 
 typedef struct tuwen_capture tuwen_capture;
+typedef struct tuwen_profile tuwen_profile;
 
 typedef struct tuwen_encode_options {
   uint32_t struct_size;
@@ -381,6 +382,7 @@ typedef struct tuwen_encode_options {
   double timeout_seconds; /* TUWEN_CANCELLED when it takes longer, looked at between layers; 0: no limit */
   int32_t truncate;       /* texts only. 1: cut what the position table does not hold; 0: an error naming the text */
   int32_t reserved;       /* 0 */
+  tuwen_profile* profile; /* where the time of this call goes, or NULL */
 } tuwen_encode_options;
 
 /* Makes the encode call that is running on the session, if any, return TUWEN_CANCELLED before its next layer. For any
@@ -457,6 +459,52 @@ TUWEN_API size_t tuwen_capture_count(const tuwen_capture* capture);
 /* The index-th in alphabetical order. */
 TUWEN_API tuwen_status tuwen_capture_at(const tuwen_capture* capture, size_t index, tuwen_captured* captured);
 TUWEN_API tuwen_status tuwen_capture_get(const tuwen_capture* capture, const char* name, tuwen_captured* captured);
+
+/* ---- Profiles ---------------------------------------------------------------------------------------------------- */
+
+/* Where the time of the encode call went that was given it last; tuwen_profile_free(). For one call at a time. It
+ * covers the encoder, from pixel values or token ids to embeddings: no decoding, resizing or tokenizing. Costs well
+ * below a microsecond an operation and changes no result; a call allocates nothing once the profile has had a call as
+ * large. */
+TUWEN_API tuwen_status tuwen_profile_create(tuwen_profile** profile);
+TUWEN_API void tuwen_profile_free(tuwen_profile* profile);
+
+/* wall_ms is start_ms, each operation's between, work, imbalance and barrier, and finish_ms: they add up without a
+ * rest.
+ */
+typedef struct tuwen_profile_info {
+  uint32_t struct_size;
+  int32_t threads;  /* that came, of those the session has */
+  double wall_ms;   /* by the calling thread's clock, threads called and released */
+  double start_ms;  /* until the threads run, on the average */
+  double finish_ms; /* from a thread's last operation until the call goes on, on the average */
+} tuwen_profile_info;
+
+TUWEN_API tuwen_status tuwen_profile_get_info(const tuwen_profile* profile, tuwen_profile_info* info);
+
+/* One operation: every thread does a part of it, then they wait for each other. Times are means over the threads but
+ * for longest_ms. */
+typedef struct tuwen_profiled {
+  uint32_t struct_size;
+  int32_t layer;           /* from 0; -1 before, between and after the layers */
+  const char* tower;       /* "vision" or "text"; strings live as long as the library */
+  const char* operation;   /* "linear", "quantize", "attention", "layer_norm", ... */
+  const char* type;        /* of the arithmetic: "f32", "bf16", "int8" */
+  int64_t rows, columns;   /* of the result */
+  int64_t k;               /* terms of each sum of a product, else 0 */
+  double flops;            /* a multiply and an add count as two */
+  double weight_bytes;     /* parameters read */
+  double activation_bytes; /* read and written, each matrix counted once */
+  double between_ms;       /* since the operation before */
+  double work_ms;          /* a thread's own parts */
+  double imbalance_ms;     /* from the end of these to the end of the last thread's */
+  double barrier_ms;       /* from there until the thread goes on */
+  double longest_ms;       /* own parts of the thread that had most */
+} tuwen_profiled;
+
+/* Operations in the order in which they ran; `operation` has its struct_size set. */
+TUWEN_API size_t tuwen_profile_count(const tuwen_profile* profile);
+TUWEN_API tuwen_status tuwen_profile_at(const tuwen_profile* profile, size_t index, tuwen_profiled* operation);
 
 /* ---- This machine ------------------------------------------------------------------------------------------------ */
 

@@ -307,6 +307,31 @@ class Capture {
   std::unique_ptr<tuwen_capture, Deleter<tuwen_capture_free>> handle_;
 };
 
+// Where the time of an encode call goes.
+class Profile {
+ public:
+  Profile() {
+    tuwen_profile* profile = nullptr;
+    check(tuwen_profile_create(&profile));
+    handle_.reset(profile);
+  }
+  tuwen_profile_info info() const {
+    auto info = make<tuwen_profile_info>();
+    check(tuwen_profile_get_info(get(), &info));
+    return info;
+  }
+  size_t size() const { return tuwen_profile_count(get()); }
+  tuwen_profiled at(size_t index) const {
+    auto operation = make<tuwen_profiled>();
+    check(tuwen_profile_at(get(), index, &operation));
+    return operation;
+  }
+  tuwen_profile* get() const { return handle_.get(); }
+
+ private:
+  std::unique_ptr<tuwen_profile, Deleter<tuwen_profile_free>> handle_;
+};
+
 // Scratch memory and threads for one caller at a time. Destroying one that another thread is using is a defect of the
 // program: the session is then leaked.
 class Session {

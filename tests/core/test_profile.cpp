@@ -1,0 +1,99 @@
+// Profiles of regions: whatever the members do, the parts add up to what the clock says.
+#include "core/profile.h"
+
+#include <catch2/catch.hpp>
+#include <thread>
+
+using namespace tw;
+
+namespace {
+
+void sleep_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }
+
+// Operation `op` with member 1 at work for longer.
+void run(Profile& profile, const Member& m, uint32_t op, int short_ms, int long_ms) {
+  profile.begin(m, op, {"text", 3, "linear"}, {.rows = 2, .columns = 3, .k = 4, .flops = 48});
+  sleep_ms(m.index == 1 ? long_ms : short_ms);
+  profile.done(m, op);
+  m.wait();
+  profile.left(m, op);
+}
+
+// A region of two members, each a thread.
+template <class Body>
+void region(Profile& profile, int64_t capacity, Body body) {
+  Barrier barrier;
+  barrier.reset(2);
+  profile.open(2, capacity);
+  std::thread other([&] { body(Member{1, 2, &barrier}); });
+  body(Member{0, 2, &barrier});
+  other.join();
+  profile.close();
+}
+
+double sum(const Profile& profile) {
+  const Profile::Whole whole = profile.whole();
+  double total = whole.start + whole.finish;
+  for (int64_t i = 0; i < profile.count(); ++i) total += profile.at(i).total();
+  return total;
+}
+
+}  // namespace
+
+TEST_CASE("work, imbalance, barrier and what lies between add up to the wall time") {
+  Profile profile;
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 2; ++i) {
+    region(profile, 8, [&](const Member& m) {
+      run(profile, m, 0, 1, 21);
+      sleep_ms(5);
+      run(profile, m, 1, 2, 2);
+    });
+  }
+  const std::chrono::duration<double, std::milli> outside = std::chrono::steady_clock::now() - start;
+  REQUIRE(profile.count() == 4);
+  const Profile::Whole whole = profile.whole();
+  CHECK(whole.members == 2);
+  CHECK(whole.lost == 0);
+  CHECK(sum(profile) == Approx(whole.wall).epsilon(1e-6));
+  CHECK(whole.wall <= outside.count());
+  CHECK(whole.wall >= 0.9 * outside.count());
+  for (const int64_t i : {0, 2}) {
+    const ProfiledOp slow = profile.at(i), even = profile.at(i + 1);
+    CHECK(slow.longest >= 21);
+    CHECK(slow.work >= 11);
+    CHECK(slow.imbalance == Approx(slow.longest - slow.work).margin(5));
+    CHECK(even.between >= 5);
+    CHECK(even.work >= 2);
+    for (const ProfiledOp& op : {slow, even}) {
+      CHECK(op.imbalance >= 0);
+      CHECK(op.barrier >= 0);
+      CHECK(op.place.layer == 3);
+      CHECK(op.cost.flops == 48);
+    }
+  }
+}
+
+TEST_CASE("operations for which there is no room are counted and nothing else") {
+  Profile profile;
+  region(profile, 2, [&](const Member& m) {
+    for (uint32_t op = 0; op < 5; ++op) run(profile, m, op, 0, 0);
+  });
+  CHECK(profile.count() == 2);
+  CHECK(profile.whole().lost == 3);
+  CHECK(sum(profile) == Approx(profile.whole().wall).epsilon(1e-6));
+  profile.clear();
+  CHECK(profile.count() == 0);
+  CHECK(profile.whole().wall == 0);
+}
+
+TEST_CASE("regions without operations, and none at all") {
+  Profile profile;
+  CHECK(profile.whole().members == 0);
+  region(profile, 4, [](const Member&) {});
+  CHECK(profile.count() == 0);
+  CHECK(profile.whole().wall >= 0);
+  region(profile, 4, [&](const Member& m) { run(profile, m, 0, 0, 0); });
+  CHECK(profile.count() == 1);
+  CHECK(profile.at(0).work >= 0);
+}
