@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -5,11 +6,12 @@
 #include <random>
 #include <stdexcept>
 
+#include "bench/attribution.h"
+#include "bench/checkpoint_hash.h"
 #include "bench/command.h"
 #include "bench/inputs.h"
 #include "bench/model_flops.h"
 #include "bench/npy.h"
-#include "bench/peak.h"
 #include "tuwen/tuwen.hpp"
 
 namespace tw::bench {
@@ -19,6 +21,7 @@ struct Options {
   Common common;
   std::string model;
   std::string tower = "image,text", batch = "1", tokens = "12,52", threads = "0", isa, precision = "f32", save;
+  std::string profile, checkpoint;  // profile: empty, "ops" or "layers"
 };
 
 std::vector<std::string> split(const std::string& list) {
@@ -52,29 +55,36 @@ std::vector<Lengths> parse_lengths(const std::string& list) {
   return all;
 }
 
+constexpr const char* kPrecisions[] = {"f32", "bf16", "int8"};
+
 // A batch of inputs ready to encode, nothing but the encoder left to run.
 struct Work {
   bool image = false;
   size_t batch = 0;
   std::string name;
-  Record tokens;     // of one item: a number, or what name() says of a mix
-  double flops = 0;  // of the whole batch
+  Record tokens;   // of one item: a number, or what name() says of a mix
+  Flops flops[3];  // of the whole batch, in the order of kPrecisions
   std::vector<float> pixels;
   std::vector<int32_t> ids;
   std::vector<int64_t> row_begin;
 
-  void encode(tuwen::Session& session, size_t first, std::span<float> out, size_t width) const {
+  const Flops& flops_in(const std::string& precision) const {
+    return flops[std::find(std::begin(kPrecisions), std::end(kPrecisions), precision) - std::begin(kPrecisions)];
+  }
+
+  void encode(tuwen::Session& session, size_t first, std::span<float> out, size_t width,
+              const tuwen_encode_options* options = nullptr) const {
     const size_t count = out.size() / width;
     if (image) {
       const size_t each = pixels.size() / batch;
-      session.encode_pixels(std::span(pixels).subspan(first * each, count * each), out);
+      session.encode_pixels(std::span(pixels).subspan(first * each, count * each), out, options);
     } else {
       const std::span rows = std::span(row_begin).subspan(first, count + 1);
       const auto begin = static_cast<size_t>(rows.front()), end = static_cast<size_t>(rows.back());
-      if (first == 0) return session.encode_tokens(std::span(ids).first(end), rows, out);
+      if (first == 0) return session.encode_tokens(std::span(ids).first(end), rows, out, options);
       std::vector<int64_t> rebased(rows.begin(), rows.end());
       for (int64_t& r : rebased) r -= rows.front();
-      session.encode_tokens(std::span(ids).subspan(begin, end - begin), rebased, out);
+      session.encode_tokens(std::span(ids).subspan(begin, end - begin), rebased, out, options);
     }
   }
 };
@@ -99,12 +109,12 @@ Work make_work(bool image, size_t batch, Lengths lengths, const tuwen::Model& mo
                                               rgb.size()));
       const tuwen::Matrix values = model.processor().preprocess(one);
       work.pixels.insert(work.pixels.end(), values.data.begin(), values.data.end());
-      work.flops += image_flops(info);
+      for (int p = 0; p < 3; ++p) work.flops[p] += image_flops(info, kPrecisions[p]);
     } else {
       const auto spread = static_cast<uint32_t>(lengths.most - lengths.least + 1);
       const int64_t tokens = lengths.least + static_cast<int64_t>(generator() % spread);
       const std::vector<int32_t> row = token_row(tokens, info.vocabulary_size, seed);
-      work.flops += text_flops(info, tokens);
+      for (int p = 0; p < 3; ++p) work.flops[p] += text_flops(info, tokens, kPrecisions[p]);
       work.ids.insert(work.ids.end(), row.begin(), row.end());
       work.row_begin.push_back(static_cast<int64_t>(work.ids.size()));
     }
@@ -180,8 +190,24 @@ struct Subject {
   std::shared_ptr<const tuwen::Model> model;
 };
 
-Record measure_one(const Options& o, const tuwen::Model& f32, const Subject& subject, const Work& work,
-                   const std::string& isa, int threads) {
+// The profile of the run that took the median time of `runs`, so that its parts belong together.
+tuwen::Profile profile_median(const Work& work, tuwen::Session& session, std::span<float> out, size_t width) {
+  constexpr size_t kRuns = 11;
+  std::vector<tuwen::Profile> profiles(kRuns);
+  auto options = tuwen::make<tuwen_encode_options>();
+  for (int warm = 0; warm < 2; ++warm) {
+    for (tuwen::Profile& profile : profiles) {
+      options.profile = profile.get();
+      work.encode(session, 0, out, width, &options);
+    }
+  }
+  std::sort(profiles.begin(), profiles.end(),
+            [](const auto& a, const auto& b) { return a.info().wall_ms < b.info().wall_ms; });
+  return std::move(profiles[kRuns / 2]);
+}
+
+void measure_one(Report& report, const Options& o, const tuwen::Model& f32, const Subject& subject, const Work& work,
+                 const std::string& isa, int threads) {
   const tuwen::Model& model = *subject.model;
   const tuwen_model_info info = model.info();
   const auto width = static_cast<size_t>(info.embedding_size);
@@ -198,32 +224,53 @@ Record measure_one(const Options& o, const tuwen::Model& f32, const Subject& sub
   if (!(similarity > least_cosine(subject.precision)))
     throw std::runtime_error("cosine to f32 by another kernel table: " + std::to_string(similarity));
 
-  // The peak is taken before and after, and the higher counts: shared machines change their clock.
-  const auto peak_now = [&] { return peak_of(running.isa, subject.precision, running.threads); };
-  const double before = peak_now();
+  const double memory = peak_memory_mb();
+  const auto limits_now = [&] { return measure_limits(running.isa, subject.precision, running.threads); };
+  const Limits before = limits_now();
   const Statistics s = measure(o.common.repetition, [&] { work.encode(session, 0, out, width); });
-  const double peak = std::max(before, peak_now());
-  const double batch = static_cast<double>(work.batch), seconds = s.median / 1e3, flops = work.flops;
-  Record record = {{"bench", "encode"},          {"tower", work.image ? "image" : "text"},
-                   {"batch", work.batch},        {"tokens", work.tokens},
-                   {"threads", running.threads}, {"precision", subject.precision},
-                   {"isa", running.isa}};
+  tuwen::Profile profile;
+  if (!o.profile.empty()) profile = profile_median(work, session, out, width);
+  const Limits limits = higher(before, limits_now());
+  forget_peak_memory();
+
+  const Flops& flops = work.flops_in(subject.precision);
+  const double weights =
+      work.image ? image_weight_bytes(info, subject.precision) : text_weight_bytes(info, subject.precision);
+  const double batch = static_cast<double>(work.batch), seconds = s.median / 1e3;
+  const double at_peak = limits.seconds(flops), least = limits.floor_seconds(flops, weights);
+  const Record about = {{"bench", o.profile.empty() ? "encode" : "profile"},
+                        {"tower", work.image ? "image" : "text"},
+                        {"batch", work.batch},
+                        {"tokens", work.tokens},
+                        {"threads", running.threads},
+                        {"precision", subject.precision},
+                        {"isa", running.isa}};
+  Record record = about;
   add_times(record, s);
   record["items_per_s"] = batch / seconds;
-  record["gflops"] = flops / seconds / 1e9;
-  if (peak > 0) {
-    record["peak_gflops"] = peak / 1e9;
-    record["peak_share"] = flops / seconds / peak;
-    record["times_floor"] = seconds * peak / flops;
+  record["gflops"] = flops.total() / seconds / 1e9;
+  if (at_peak > 0) {
+    record["peak_gflops"] = flops.total() / at_peak / 1e9;
+    record["peak_share"] = at_peak / seconds;
+    record["dram_gbytes_per_s"] = limits.dram / 1e9;
+    record["floor_ms"] = 1e3 * least;
+    record["floor_flops_ms"] = 1e3 * at_peak;
+    record["floor_weights_ms"] = 1e3 * weights / limits.dram;
+    record["times_floor"] = seconds / least;
   }
   record["cosine"] = similarity;
-  record["peak_memory_mb"] = peak_memory_mb();
+  record["peak_memory_mb"] = memory;
   record["model"] = o.model;
+  record["checkpoint"] = o.checkpoint;
   if (!o.save.empty()) {
     save(o.save, work, out, info.image_size);
     record["saved"] = (std::filesystem::path(o.save) / work.name).string();
   }
-  return record;
+  if (o.profile.empty()) return report.add(record);
+  std::vector<Record> parts = attribute(profile, limits, about, o.profile == "layers");
+  for (const char* key : {"median_ms", "floor_ms", "times_floor", "checkpoint"})
+    if (record.contains(key)) parts.back()[key] = record[key];
+  for (const Record& part : parts) report.add(part);
 }
 
 void run(const Options& o) {
@@ -243,7 +290,7 @@ void run(const Options& o) {
             for (const Subject& subject : subjects) {
               progress(tower + " batch " + std::to_string(batch) + " threads " + std::to_string(threads) + " " + isa +
                        " " + subject.precision);
-              report.add(measure_one(o, *f32, subject, work, isa, threads));
+              measure_one(report, o, *f32, subject, work, isa, threads);
             }
           }
         }
@@ -271,7 +318,18 @@ void add_encode(CLI::App& app) {
   command->add_option("--precision", o->precision, "list of f32, bf16, int8")->capture_default_str();
   command->add_option("--save", o->save, "folder for inputs and embeddings as .npy")->check(CLI::ExistingDirectory);
   command->add_option("--isa", o->isa, "list of kernel tables, as TUWEN_ISA names them; default: the fastest");
-  command->callback([=] { run(*o); });
+  CLI::Option* profile =
+      command->add_option("--profile", o->profile, "where the time goes, by operation (ops) or by layer (layers)");
+  profile->expected(0, 1)->type_name("[ops|layers]");
+  command->callback([=] {
+    if (profile->count() > 0 && o->profile != "layers") {
+      if (o->profile != "ops" && o->profile != "true" && !o->profile.empty())
+        throw CLI::ValidationError("--profile: expected ops or layers, found '" + o->profile + "'");
+      o->profile = "ops";
+    }
+    o->checkpoint = checkpoint_hash(o->model);
+    run(*o);
+  });
 }
 
 }  // namespace tw::bench

@@ -5,16 +5,12 @@
 #include <stdexcept>
 
 #include "bench/command.h"
+#include "bench/kernel_case.h"
 #include "bench/peak.h"
 #include "kernels/ops.h"
 #include "kernels/select.h"
 
 namespace tw::bench {
-namespace {
-
-using Values = std::vector<float>;
-using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
 Values random_values(int64_t count) {
   std::mt19937 generator(7);
   std::normal_distribution<float> normal;
@@ -23,13 +19,9 @@ Values random_values(int64_t count) {
   return values;
 }
 
-// One row of the table: what runs, how much work it is, what it must give.
-struct Case {
-  std::string op, shape;
-  double flops = 0, bytes = 0;  // of one call; 0: not said
-  std::function<void(const KernelTable&)> run;
-  std::function<const Values&()> result;
-};
+namespace {
+
+using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 Case linear_case(int64_t m, int64_t n, int64_t k, Activation activation, const char* op) {
   struct Data {
@@ -162,6 +154,7 @@ std::vector<Case> all_cases() {
   cases.push_back(rows_case("gelu", 197, 3072, &KernelTable::activation, Activation::gelu));
   cases.push_back(rows_case("quick_gelu", 197, 3072, &KernelTable::activation, Activation::quick_gelu));
   cases.push_back(rows_case("tanh", 197, 3072, &KernelTable::activation, Activation::tanh));
+  for (Case& c : low_precision_cases()) cases.push_back(std::move(c));
   return cases;
 }
 
@@ -170,9 +163,10 @@ double difference(const Case& c, const KernelTable& table) {
   c.run(reference_table());
   const Values expected = c.result();
   c.run(table);
+  const Values& found = c.result();
   double worst = 0, scale = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
-    worst = std::max(worst, static_cast<double>(std::fabs(c.result()[i] - expected[i])));
+    worst = std::max(worst, static_cast<double>(std::fabs(found[i] - expected[i])));
     scale = std::max(scale, static_cast<double>(std::fabs(expected[i])));
   }
   return worst / scale;
@@ -192,21 +186,24 @@ Record eigen_baseline(const Repetition& repetition, double peak) {
 
 void run(const Common& common, const std::string& filter, const std::vector<std::string>& isas) {
   Report report = common.report();
-  double peak = 0;
+  double f32_peak = 0;
+  const std::vector<Case> cases = all_cases();
   for (const KernelTable* table : available_tables(query_cpu())) {
     const std::string isa = table->name;
     if (isas.empty() ? isa == "reference" : std::find(isas.begin(), isas.end(), isa) == isas.end()) continue;
-    for (const Case& c : all_cases()) {
+    for (const Case& c : cases) {
       if (c.op.find(filter) == std::string::npos) continue;
       progress(isa + " " + c.op + " " + c.shape);
       const double off = difference(c, *table);
-      if (!(off < 1e-4))
+      if (!(off < c.tolerance))
         throw std::runtime_error(isa + " " + c.op + " " + c.shape + ": wrong by " + std::to_string(off));
       // Before and after, the higher counts: shared machines change their clock.
-      const double before = peak_of(table->name, "f32", 1);
+      const double before = peak_of(table->name, c.type, 1);
       const Statistics s = measure(common.repetition, [&] { c.run(*table); });
-      peak = std::max(before, peak_of(table->name, "f32", 1));
-      Record record = {{"bench", "kernels"}, {"op", c.op}, {"shape", c.shape}, {"isa", isa}, {"threads", 1}};
+      const double peak = std::max(before, peak_of(table->name, c.type, 1));
+      if (c.type == "f32") f32_peak = peak;
+      Record record = {{"bench", "kernels"},  {"op", c.op}, {"shape", c.shape},
+                       {"precision", c.type}, {"isa", isa}, {"threads", 1}};
       add_times(record, s);
       if (c.flops > 0) {
         record["gflops"] = c.flops / s.median / 1e6;
@@ -217,7 +214,7 @@ void run(const Common& common, const std::string& filter, const std::vector<std:
       report.add(record);
     }
   }
-  if (filter.empty() && peak > 0) report.add(eigen_baseline(common.repetition, peak));
+  if (filter.empty() && f32_peak > 0) report.add(eigen_baseline(common.repetition, f32_peak));
   progress("");
 }
 

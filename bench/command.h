@@ -31,5 +31,6 @@ void add_preprocess(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_load(CLI::App& app);
 void add_end_to_end(CLI::App& app);
+void add_threads(CLI::App& app);
 
 }  // namespace tw::bench

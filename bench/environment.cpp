@@ -1,6 +1,8 @@
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <ctime>
+#include <fstream>
 
 #include "bench/report.h"
 #include "core/cpu_info.h"
@@ -17,10 +19,22 @@ Record environment() {
           {"compiler", TUWEN_COMPILER}, {"commit", TUWEN_COMMIT}, {"date", date}};
 }
 
+namespace {
+
+double& highest() {
+  static double mb = 0;
+  return mb;
+}
+
+}  // namespace
+
 double peak_memory_mb() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return static_cast<double>(usage.ru_maxrss) / 1024;
+  highest() = std::max(highest(), static_cast<double>(usage.ru_maxrss) / 1024);
+  return highest();
 }
+
+void forget_peak_memory() { std::ofstream("/proc/self/clear_refs") << 5; }
 
 }  // namespace tw::bench

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   tw::bench::add_tokenize(app);
   tw::bench::add_load(app);
   tw::bench::add_end_to_end(app);
+  tw::bench::add_threads(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -7,19 +7,21 @@ struct Tower {
   double tokens, width, layers, heads, mlp;
 };
 
-double full_layer(const Tower& t) {
-  return 2 * t.tokens * t.width * (4 * t.width + 2 * t.mlp) + 4 * t.tokens * t.tokens * t.width;
+// Of the layers: products in the model's type, and attention.
+struct Layers {
+  double products, attention;
+};
+
+Layers layers_of(const Tower& t) {
+  const double before = t.layers - 1, w = t.width;
+  Layers flops{before * 2 * t.tokens * w * (4 * w + 2 * t.mlp), before * 4 * t.tokens * t.tokens * w};
+  const double query_and_output = 2 * 2 * w * w, absorbing = 2 * 2 * w * w;
+  flops.products += query_and_output + absorbing + 4 * w * t.mlp;
+  flops.attention += 2 * 2 * t.tokens * w * t.heads;
+  return flops;
 }
 
-double absorbed_layer(const Tower& t) {
-  const double query_and_output = 2 * 2 * t.width * t.width, absorbing = 2 * 2 * t.width * t.width;
-  const double scores_and_sums = 2 * 2 * t.tokens * t.width * t.heads;
-  return query_and_output + absorbing + scores_and_sums + 4 * t.width * t.mlp;
-}
-
-double tower_flops(const Tower& t) { return (t.layers - 1) * full_layer(t) + absorbed_layer(t); }
-
-double tower_bytes(const Tower& t) { return 4 * t.layers * t.width * (4 * t.width + 2 * t.mlp); }
+double layer_weights(const Tower& t) { return t.layers * t.width * (4 * t.width + 2 * t.mlp); }
 
 Tower vision(const tuwen_model_info& i) {
   return {static_cast<double>(i.image_tokens), static_cast<double>(i.vision_width),
@@ -33,27 +35,42 @@ Tower text(const tuwen_model_info& i, int64_t tokens) {
 
 double projection(double width, const tuwen_model_info& i) { return width * static_cast<double>(i.embedding_size); }
 
+// A patch's values times the width.
+double patch_weights(const tuwen_model_info& i) {
+  return 3 * static_cast<double>(i.patch_size * i.patch_size) * static_cast<double>(i.vision_width);
+}
+
+Flops flops_of(const Tower& t, double patches, double projected, std::string_view precision) {
+  const Layers layers = layers_of(t);
+  const double products = layers.products, rest = layers.attention + patches;
+  if (precision == "f32") return {products + rest + projected, 0, 0};
+  if (precision == "bf16") return {projected, products + rest, 0};
+  return {projected, rest, products};
+}
+
+double weight_size(std::string_view precision) { return precision == "f32" ? 4 : precision == "bf16" ? 2 : 1; }
+
 }  // namespace
 
-double image_flops(const tuwen_model_info& i) {
+Flops image_flops(const tuwen_model_info& i, std::string_view precision) {
   const Tower t = vision(i);
-  const double patch = 3 * static_cast<double>(i.patch_size * i.patch_size);
-  return tower_flops(t) + 2 * (t.tokens - 1) * patch * t.width + 2 * projection(t.width, i);
+  return flops_of(t, 2 * (t.tokens - 1) * patch_weights(i), 2 * projection(t.width, i), precision);
 }
 
-double text_flops(const tuwen_model_info& i, int64_t tokens) {
+Flops text_flops(const tuwen_model_info& i, int64_t tokens, std::string_view precision) {
   const Tower t = text(i, tokens);
-  return tower_flops(t) + 2 * projection(t.width, i);
+  return flops_of(t, 0, 2 * projection(t.width, i), precision);
 }
 
-double image_weight_bytes(const tuwen_model_info& i) {
+double image_weight_bytes(const tuwen_model_info& i, std::string_view precision) {
   const Tower t = vision(i);
-  return tower_bytes(t) + 4 * (3 * static_cast<double>(i.patch_size * i.patch_size) * t.width + projection(t.width, i));
+  return weight_size(precision) * layer_weights(t) + (precision == "f32" ? 4 : 2) * patch_weights(i) +
+         4 * projection(t.width, i);
 }
 
-double text_weight_bytes(const tuwen_model_info& i) {
+double text_weight_bytes(const tuwen_model_info& i, std::string_view precision) {
   const Tower t = text(i, 1);
-  return tower_bytes(t) + 4 * projection(t.width, i);
+  return weight_size(precision) * layer_weights(t) + 4 * projection(t.width, i);
 }
 
 }  // namespace tw::bench

@@ -36,8 +36,10 @@ void add_times(Record& record, const Statistics& statistics);
 // CPU, its features, compiler, commit, date.
 Record environment();
 
-// Peak resident memory of this process so far, in MB.
+// Peak resident memory of this process so far, in MB. What was used since the last call does not count once it is
+// forgotten.
 double peak_memory_mb();
+void forget_peak_memory();
 
 // A line on stderr, if that is a terminal.
 void progress(const std::string& text);

@@ -15,7 +15,7 @@ import statistics
 import sys
 
 # What a record says about the machine and the build, and what was measured; all the rest says which benchmark it is.
-ENVIRONMENT = {"cpu", "cores", "cpu_flags", "compiler", "commit", "date", "version", "saved", "form", "read_back", "model"}
+ENVIRONMENT = {"cpu", "cores", "cpu_flags", "compiler", "commit", "date", "version", "saved", "form", "read_back", "model", "checkpoint"}
 MEASURED = ("runs", "_ms", "_mb", "_per_s", "gflops")  # ends of names
 RATES = ("gflops", "gbytes_per_s", "items_per_s")
 

@@ -60,6 +60,41 @@ class Encode(unittest.TestCase):
         for wrong in ("32..8", "0..4", "5..x"):
             bench("encode", MODEL, "--tower", "text", "--tokens", wrong, *ONCE, status=2)
 
+    def test_records_say_what_was_measured_on_what(self):
+        for record in bench("encode", MODEL, "--batch", "2", "--tokens", "5", "--precision", "f32,bf16,int8", *ONCE):
+            for field in ("bench tower batch tokens threads precision isa median_ms p95_ms items_per_s gflops peak_share times_floor floor_ms "
+                          "cosine commit compiler cpu cpu_flags checkpoint").split():
+                self.assertIn(field, record)
+            self.assertRegex(record["checkpoint"], "^head\\+tail\\+size:[0-9a-f]{16}$")
+            self.assertAlmostEqual(record["floor_ms"], max(record["floor_flops_ms"], record["floor_weights_ms"]))
+            self.assertAlmostEqual(record["times_floor"], record["median_ms"] / record["floor_ms"])
+
+    def test_a_profile_adds_up(self):
+        for how in (["--profile"], ["--profile", "ops"], ["--profile", "layers"]):
+            for precision in ("f32", "int8"):
+                *parts, whole = bench("encode", MODEL, "--tower", "text", "--tokens", "5", "--precision", precision, *how, *ONCE)
+                self.assertEqual((whole["bench"], whole["what"]), ("profile", "whole"))
+                self.assertAlmostEqual(whole["ms"], whole["wall_ms"], delta=0.02 * whole["wall_ms"])
+                self.assertAlmostEqual(sum(p["ms"] for p in parts), whole["ms"])
+                self.assertAlmostEqual(sum(p["share"] for p in parts), 1)
+                for p in parts:
+                    kinds = ("compute_ms", "bandwidth_ms", "imbalance_ms", "barrier_ms", "between_ms")
+                    self.assertAlmostEqual(sum(p[k] for k in kinds), p["ms"])
+                    self.assertGreaterEqual(min(p[k] for k in kinds), 0)
+                names = [p["what"] for p in parts]
+                self.assertEqual(len(names), len(set(names)))
+                if how[-1] == "layers":
+                    self.assertIn("layer 0", names)
+                else:
+                    self.assertTrue(any(n.startswith("linear ") and n.endswith(precision) for n in names), names)
+        self.assertIn("--profile", bench("encode", MODEL, "--profile", "rows", *ONCE, status=2))
+
+    def test_threads(self):
+        records = bench("threads", MODEL, "--rounds", "1", *ONCE)
+        self.assertEqual({r["tower"] for r in records}, {"image", "text"})
+        for r in records:
+            self.assertAlmostEqual(r["ratio"], r["median_ms"] / r["undisturbed_median_ms"])
+
     def test_texts_of_a_file(self):
         file = self.folder / "texts.txt"
         file.write_text("一只猫\n\n两只狗在海边\n", encoding="utf-8")

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/sha256.h"
 #include "io/image_decode.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/random.h"
-#include "tests/support/sha256.h"
 #include "tests/support/temp_dir.h"
 
 namespace tw {
@@ -70,7 +70,7 @@ TEST_CASE("image: every recorded file has Pillow's pixels", "[image]") {
     CHECK(image.height == g.height);
     CHECK(image.rgb.size() == static_cast<size_t>(g.width) * static_cast<size_t>(g.height) * 3);
     if (stb && starts(g.file, "jpeg")) continue;
-    CHECK(test::sha256(image.rgb).substr(0, 16) == g.sha);
+    CHECK(tw::sha256(image.rgb).substr(0, 16) == g.sha);
     if (!stb) CHECK(name(image.source_mode) == g.mode);
   }
 }
@@ -82,7 +82,7 @@ TEST_CASE("image: a published picture", "[image]") {
     return;
   }
   const Image image = read_image(std::filesystem::path(folder) / "pokemon.jpeg");
-  CHECK(test::sha256(image.rgb) == "1c9bd029c31b58f8d1b5c2b79449eee82c1c9bbf80f83b064b7754c74156ac0f");
+  CHECK(tw::sha256(image.rgb) == "1c9bd029c31b58f8d1b5c2b79449eee82c1c9bbf80f83b064b7754c74156ac0f");
 }
 
 TEST_CASE("image: a file that ends early is refused at every length", "[image]") {
@@ -331,7 +331,7 @@ TEST_CASE("image: several threads decode at once", "[image]") {
     threads.emplace_back([&] {
       for (const Golden& g : all) {
         if (stb && starts(g.file, "webp")) continue;
-        result.push_back(test::sha256(read_image(kFiles / g.file).rgb));
+        result.push_back(tw::sha256(read_image(kFiles / g.file).rgb));
       }
     });
   }

@@ -9,11 +9,11 @@
 
 #include "core/cpu_info.h"
 #include "core/error.h"
+#include "core/sha256.h"
 #include "kernels/resize.h"
 #include "tests/support/guarded.h"
 #include "tests/support/noise.h"
 #include "tests/support/random.h"
-#include "tests/support/sha256.h"
 
 namespace tw {
 namespace {
@@ -85,7 +85,7 @@ TEST_CASE("resize: published check values", "[resize]") {
       INFO(impl.name << " " << c.width << "x" << c.height << " -> " << c.to_width << "x" << c.to_height);
       const Picture to = resized(resizer, impl.functions, ramps(c.width, c.height), c.to_height, c.to_width,
                                  ResizeFilter::bicubic, ResizeOrder::horizontal_first);
-      CHECK(test::sha256(to.pixels).substr(0, 16) == c.sha);
+      CHECK(tw::sha256(to.pixels).substr(0, 16) == c.sha);
       CHECK(std::vector<int>(to.pixels.begin(), to.pixels.begin() + 9) == c.first);
       CHECK(std::accumulate(to.pixels.begin(), to.pixels.end(), int64_t{0}) == c.sum);
     }
@@ -109,7 +109,7 @@ TEST_CASE("resize: recorded results of Pillow", "[resize]") {
     for (const Implementation& impl : implementations()) {
       INFO(impl.name << ": " << line);
       const Picture to = resized(resizer, impl.functions, from, to_height, to_width, static_cast<ResizeFilter>(filter));
-      CHECK(test::sha256(to.pixels).substr(0, 16) == sha);
+      CHECK(tw::sha256(to.pixels).substr(0, 16) == sha);
     }
     ++cases;
   }

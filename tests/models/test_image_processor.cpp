@@ -12,12 +12,12 @@
 
 #include "core/cpu_info.h"
 #include "core/error.h"
+#include "core/sha256.h"
 #include "kernels/kernel_table.h"
 #include "models/image_processor.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/noise.h"
 #include "tests/support/random.h"
-#include "tests/support/sha256.h"
 
 namespace tw {
 namespace {
@@ -69,7 +69,7 @@ TEST_CASE("image processor: the table of normalised bytes", "[image]") {
     CHECK(std::bit_cast<uint32_t>(table[c * 256 + 128]) == expected[c][1]);
     CHECK(std::bit_cast<uint32_t>(table[c * 256 + 255]) == expected[c][2]);
   }
-  CHECK(test::sha256(std::as_bytes(std::span(table))) ==
+  CHECK(tw::sha256(std::as_bytes(std::span(table))) ==
         "5d23c0b115c373c73875b37dce36aa6a54af484dd4332d5f9d07d6ebecb20900");
   ImageProcessorOptions bare;
   bare.do_rescale = bare.do_normalize = false;
@@ -132,7 +132,7 @@ TEST_CASE("image processor: recorded results of the reference", "[image]") {
                                             : std::vector{values.channels, values.height, values.width};
     CHECK(shape == golden.at("shape").get<std::vector<int32_t>>());
     CHECK(name(values.dtype) == golden.at("dtype").get<std::string>());
-    CHECK(test::sha256(values.data).substr(0, 16) == golden.at("sha").get<std::string>());
+    CHECK(tw::sha256(values.data).substr(0, 16) == golden.at("sha").get<std::string>());
   }
   CHECK(cases > 100);
 }
@@ -146,7 +146,7 @@ TEST_CASE("image processor: the published example", "[image]") {
   ImageScratch scratch;
   const Image image = read_image(std::filesystem::path(folder) / "pokemon.jpeg");
   const PixelValues values = ImageProcessor(published()).process(image, functions(), scratch);
-  CHECK(test::sha256(values.data) == "d4054872e723a65fb8f62dbf6cc4c7a436145957b0a409787079203bac5985f5");
+  CHECK(tw::sha256(values.data) == "d4054872e723a65fb8f62dbf6cc4c7a436145957b0a409787079203bac5985f5");
 }
 
 TEST_CASE("image processor: bytes and table give the values of the general path", "[image]") {
@@ -449,7 +449,7 @@ TEST_CASE("image processor: one processor, several threads", "[image]") {
     threads.emplace_back([&] {
       ImageScratch scratch;
       for (int32_t size = 20; size < 60; size += 7) {
-        result += test::sha256(processor.process(noise_image(size, 2 * size), functions(), scratch).data);
+        result += tw::sha256(processor.process(noise_image(size, 2 * size), functions(), scratch).data);
       }
     });
   }

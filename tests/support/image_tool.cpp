@@ -14,8 +14,8 @@
 
 #include "core/cpu_info.h"
 #include "core/error.h"
+#include "core/sha256.h"
 #include "models/image_processor.h"
-#include "tests/support/sha256.h"
 
 namespace {
 
@@ -37,8 +37,7 @@ std::string read_file(const std::string& path) {
 
 json decode(const json& request) {
   const Image image = read_image(request.at("path").get<std::string>());
-  return {
-      {"shape", {image.height, image.width, 3}}, {"mode", name(image.source_mode)}, {"sha", test::sha256(image.rgb)}};
+  return {{"shape", {image.height, image.width, 3}}, {"mode", name(image.source_mode)}, {"sha", tw::sha256(image.rgb)}};
 }
 
 json resize(const json& request, Resizer& resizer) {
@@ -50,14 +49,14 @@ json resize(const json& request, Resizer& resizer) {
                                shape[1], channels};
   resizer.resize(functions_of(request.at("isa")), static_cast<ResizeFilter>(request.at("filter").get<int>()),
                  static_cast<ResizeOrder>(request.at("order").get<int>()), source, out.data(), to[0], to[1]);
-  return {{"sha", test::sha256(out)}};
+  return {{"sha", tw::sha256(out)}};
 }
 
 json described(const PixelValues& values) {
   const bool first = values.layout == ChannelLayout::channels_first;
   json shape =
       first ? json{values.channels, values.height, values.width} : json{values.height, values.width, values.channels};
-  return {{"shape", shape}, {"dtype", name(values.dtype)}, {"sha", test::sha256(values.data)}};
+  return {{"shape", shape}, {"dtype", name(values.dtype)}, {"sha", tw::sha256(values.data)}};
 }
 
 ImageProcessor processor_of(const json& request) {
@@ -77,7 +76,7 @@ json process(const json& request, ImageScratch& scratch) {
     processor.prepare(image, functions, scratch, prepared);
     std::vector<float> out(prepared.rgb.size());
     processor.write_values(prepared, out);
-    answer["table_sha"] = test::sha256(out);
+    answer["table_sha"] = tw::sha256(out);
   }
   return answer;
 }

@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
-#include "tests/support/sha256.h"
+#include "core/sha256.h"
 #include "tests/support/temp_dir.h"
 #include "tokenizer/bert_tokenizer.h"
 

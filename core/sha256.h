@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace tw::test {
+namespace tw {
 
 // 64 lower-case hexadecimal digits.
 inline std::string sha256(std::span<const std::byte> data) {
@@ -66,4 +66,4 @@ std::string sha256(const std::vector<T>& values) {
   return sha256(std::as_bytes(std::span(values)));
 }
 
-}  // namespace tw::test
+}  // namespace tw
