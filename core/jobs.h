@@ -79,7 +79,7 @@ void run_jobs(Team& team, int64_t count, Job job) {
     team.run(work, &region);
   } else {  // nobody needs to be woken
     const DefaultFpEnvironment environment;
-    work(&region, {.index = 0, .count = 1, .barrier = nullptr});
+    work(&region, {.index = 0, .count = 1});
   }
   region.list.rethrow();
 }

@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include <chrono>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -34,62 +33,41 @@ Executor calling_thread() {
   return {[](void*, int, void (*task)(void*), void* argument) { task(argument); }, nullptr};
 }
 
-void Barrier::arrive_and_wait() {
-  const uint32_t generation = generation_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    generation_.store(generation + 1, std::memory_order_release);
-    generation_.notify_all();
-    return;
-  }
-  const auto released = [&] { return generation_.load(std::memory_order_acquire) != generation; };
-  while (!spin(released)) generation_.wait(generation, std::memory_order_acquire);
+int64_t WorkFront::take(uint32_t op, uint64_t claims) {
+  uint64_t state = state_.load(std::memory_order_acquire);
+  while (is_at(state, op) && claimed(state) < claims)
+    if (state_.compare_exchange_weak(state, state + kOneClaimed, std::memory_order_acq_rel, std::memory_order_acquire))
+      return static_cast<int64_t>(claimed(state));
+  return -1;
+}
+
+bool WorkFront::finish(uint32_t op, uint64_t claims) {
+  if (done(state_.fetch_add(kOneDone, std::memory_order_acq_rel)) + 1 < claims) return false;
+  state_.store(static_cast<uint64_t>((op + 1) & 0xFFFFu) << (2 * kBits), std::memory_order_release);
+  over_.store(op + 1, std::memory_order_release);
+  over_.notify_all();
+  return true;
+}
+
+void WorkFront::wait(uint32_t op) {
+  const auto is_over = [&] { return !is_at(state_.load(std::memory_order_acquire), op); };
+  while (!spin(is_over)) over_.wait(op, std::memory_order_acquire);
 }
 
 void Team::run(void (*body)(void*, const Member&), void* region) {
-  if (wanted_ <= 1) {
-    const DefaultFpEnvironment environment;
-    body(region, {.index = 0, .count = 1, .barrier = &barrier_});
-    return;
-  }
   body_ = body;
   region_ = region;
   joined_.store(0, std::memory_order_release);
+  if (wanted_ <= 1) return join(this);
   executor_.run(executor_.self, wanted_, &Team::join, this);
 }
 
-// The first to come leads: it waits a moment for the others, closes the region and names its size. Whoever comes after
-// that returns at once, so an executor with one thread, or with threads that are busy elsewhere, cannot hang a team.
 void Team::join(void* self) {
   Team& team = *static_cast<Team*>(self);
-  int before = team.joined_.load(std::memory_order_acquire);
-  do {
-    if (before < 0) return;  // closed
-  } while (!team.joined_.compare_exchange_weak(before, before + 1, std::memory_order_acq_rel));
-
-  const int index = before;
-  if (index == 0) {
-    using Clock = std::chrono::steady_clock;
-    const auto patience = Clock::now() + std::chrono::milliseconds(1);
-    const auto complete = [&] { return team.joined_.load(std::memory_order_acquire) == team.wanted_; };
-    while (!spin(complete) && Clock::now() < patience) {
-    }
-    int count = team.joined_.load(std::memory_order_acquire);
-    // The barrier is made ready before the region is closed, and again if somebody slipped in meanwhile.
-    do {
-      team.barrier_.reset(count);
-    } while (!team.joined_.compare_exchange_weak(count, -count, std::memory_order_acq_rel));
-    team.joined_.notify_all();
-  } else {
-    const auto closed = [&] { return team.joined_.load(std::memory_order_acquire) < 0; };
-    while (!spin(closed)) {
-      const int joined = team.joined_.load(std::memory_order_acquire);
-      if (joined >= 0) team.joined_.wait(joined, std::memory_order_acquire);
-    }
-  }
+  const int index = team.joined_.fetch_add(1, std::memory_order_acq_rel);
+  if (index >= team.wanted_) return;  // an executor that delivers more than was asked for
   const DefaultFpEnvironment environment;
-  const int count = -team.joined_.load(std::memory_order_acquire);
-  team.body_(team.region_, {.index = index, .count = count, .barrier = &team.barrier_});
+  team.body_(team.region_, {.index = index, .count = team.wanted_});
 }
 
 // A job is offered by raising `epoch`. A worker takes part by claiming a ticket of that epoch; tickets are withdrawn

@@ -1,5 +1,5 @@
 // Where the time of parallel regions goes: for every collective operation what it is, and when each member of the team
-// began it, was done with its own part, and left the barrier behind it.
+// began it, was done with its own part, and went on.
 //
 // All of a member's time lies between two of its stamps, so means over members add up to the whole without a rest.
 #pragma once
@@ -34,7 +34,7 @@ struct ProfiledOp {
   OpCost cost;
   double between = 0;    // since the last operation, or since the region's first instruction
   double work = 0;       // own parts
-  double imbalance = 0;  // from the end of a member's own part to the end of the last one's
+  double imbalance = 0;  // from the end of a member's own part until all are done
   double barrier = 0;    // from there until the member goes on
   double longest = 0;    // the largest own part
 
@@ -46,13 +46,15 @@ class Profile {
  public:
   // Forgets what there is and keeps the memory.
   void clear();
-  // A region of at most `members` members and `ops` operations begins or has ended. Throws std::bad_alloc.
+  // A region of at most `members` members and `ops` operations begins or has ended. Throws std::bad_alloc. Members that
+  // come late, or not at all, or stop early, are taken as they are.
   void open(int members, int64_t ops);
   void close();
 
   // On each member, in this order, for operation number `op` of the region.
   void begin(const Member& member, uint32_t op, const OpPlace& place, const OpCost& cost) noexcept;
-  void done(const Member& member, uint32_t op) noexcept;
+  // `ended`: with this member's part the operation was over.
+  void done(const Member& member, uint32_t op, bool ended) noexcept;
   void left(const Member& member, uint32_t op) noexcept;
 
   int64_t count() const { return static_cast<int64_t>(ops_.size()); }
@@ -74,14 +76,17 @@ class Profile {
     OpPlace place;
     OpCost cost;
     int64_t region = 0;
+    Clock::time_point over;
   };
   struct Stamps {
     Clock::time_point begin, done, left;
+
+    bool present() const { return begin != Clock::time_point(); }
   };
   struct Region {
     Clock::time_point start, end;
     int64_t first_op = 0, capacity = 0, used = 0, lost = 0, first_stamp = 0;
-    int members = 0;  // that came
+    int most_members = 0;
   };
   Stamps* stamps(int member, uint32_t op) {
     const Region& r = regions_.back();
@@ -90,6 +95,8 @@ class Profile {
   const Stamps& stamps(const Region& r, int member, int64_t op) const {
     return stamps_[static_cast<size_t>(r.first_stamp + member * r.capacity + op)];
   }
+  // That came to operation `op` of the region; the first ones always do.
+  int members(const Region& r, int64_t op) const;
 
   std::vector<Op> ops_;
   std::vector<Stamps> stamps_;  // region after region, member after member

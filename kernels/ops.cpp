@@ -173,8 +173,9 @@ void product_int8(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activat
 
 void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
   if (ex.observer != nullptr) {
-    ex.observer->see(ex.observer->self, *w.owner, x, ex.member);
-    ex.member.wait();
+    constexpr int64_t kParts = 16;
+    ex.begin("observe", [&] { return cost_of_rows(x, 2, 0, bytes(x), 0); });
+    ex.for_each_unit(kParts, [&](int64_t part) { ex.observer->see(ex.observer->self, *w.owner, x, part, kParts); });
   }
   const auto run = w.type == DType::i8 ? product_int8 : w.type == DType::bf16 ? product_bf16 : product_f32;
   run(ex, y, x, w, activation, add_to_output);

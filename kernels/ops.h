@@ -1,5 +1,5 @@
 // The operations that models are written in. Every one is collective: all members of a team call it with the same
-// arguments, each does its part, and it ends in the team's barrier, so the next line may read what it wrote.
+// arguments, each does its part, and it ends when all parts are done, so the next line may read what it wrote.
 //
 // Shapes must fit together; models guarantee that when they are built. Nothing here allocates or throws.
 // Formulas, aliasing and accuracy: kernels/kernel_table.h.
@@ -19,24 +19,12 @@
 
 namespace tw {
 
-// Counters that members claim units of work from; shared by a team, zero at the start of a region.
-struct WorkCounters {
-  static constexpr uint32_t kSlots = 4;
-  struct alignas(64) Slot {
-    std::atomic<int64_t> next{0};
-  };
-  Slot slots[kSlots];
-
-  void reset() {
-    for (Slot& slot : slots) slot.next.store(0, std::memory_order_relaxed);
-  }
-};
-
 struct Linear;
 
-// Sees the inputs of products, to choose how eight-bit ones are scaled. Called by every member, between two barriers.
+// Sees the inputs of products, to choose how eight-bit ones are scaled. Called for each of `parts` parts of the
+// columns, by several members at once.
 struct ProductObserver {
-  void (*see)(void* self, const Linear& w, Tensor x, const Member& member);
+  void (*see)(void* self, const Linear& w, Tensor x, int64_t part, int64_t parts);
   void* self;
 };
 
@@ -44,7 +32,7 @@ struct ProductObserver {
 struct Exec {
   const KernelTable* kernels;
   Member member;
-  WorkCounters* work;
+  WorkFront* front;
   float* scratch;                             // this member's own, for attention; 64-byte aligned
   uint8_t* quantized = nullptr;               // shared: the input of an eight-bit product, as many rows as any op has
   float* quantized_scale = nullptr;           // shared: a scale for each of those rows
@@ -63,17 +51,15 @@ struct Exec {
     if (profile != nullptr) profile->begin(member, sequence, {place.tower, place.layer, op}, cost());
   }
 
-  // Calls unit(i) for units of [0, count) claimed one by one, then waits for the others. Who computes a unit never
+  // Calls unit(i) for units of [0, count) claimed one by one, and returns when all are done. Who computes a unit never
   // changes its result, and a member that is held up holds nobody up for more than one unit.
   template <class Unit>
   void for_each_unit(int64_t count, Unit unit) {
-    // The slot used two operations from now is cleared here: everybody has left it, nobody can reach it yet.
-    if (member.index == 0) work->slots[(sequence + 2) % WorkCounters::kSlots].next.store(0, std::memory_order_relaxed);
-    std::atomic<int64_t>& next = work->slots[sequence % WorkCounters::kSlots].next;
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) unit(i);
+    if (count <= 0) return;
     const uint32_t op = sequence++;
-    if (profile != nullptr) profile->done(member, op);
-    member.wait();
+    const bool ended = front->work(op, count, unit);
+    if (profile != nullptr) profile->done(member, op, ended);
+    front->wait(op);
     if (profile != nullptr) profile->left(member, op);
   }
 };

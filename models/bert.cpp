@@ -86,7 +86,7 @@ Tensor Bert::forward(Exec& ex, BertScratch& s, const PackedTexts& t, Stop& stop,
   for (const BertBlock& b : blocks_) {
     tap.layer = &b - blocks_.data();
     ex.enter(tap.tower, tap.layer);
-    if (stop.at_layer(ex.member, tap.layer)) return cls.f32;
+    if (stop.at_layer()) return cls.f32;
     // Only the first tokens leave the tower: in the last block they alone ask, everybody is still asked.
     if (&b == &blocks_.back() && capture == nullptr) {
       gather_rows(ex, cls.f32, x.f32, t.first_rows);

@@ -45,7 +45,9 @@ void Capture::keep(std::string name, Tensor value) {
 }
 
 void Tap::take(Exec& ex, const char* name, Tensor value) const noexcept {
-  if (ex.member.index == 0 && !capture->failed_) {
+  ex.begin("capture", [] { return OpCost{}; });
+  ex.for_each_unit(1, [&](int64_t) {
+    if (capture->failed_) return;
     try {
       std::string full(tower);
       if (layer >= 0) full += ".layers." + std::to_string(layer);
@@ -54,8 +56,7 @@ void Tap::take(Exec& ex, const char* name, Tensor value) const noexcept {
       capture->failed_ = true;
       capture->results_.clear();  // among them one that is half copied
     }
-  }
-  ex.member.wait();
+  });
 }
 
 }  // namespace tw

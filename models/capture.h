@@ -55,7 +55,7 @@ struct Tap {
   }
 
  private:
-  // Collective: member 0 copies, the others wait. Nothing is thrown: it would leave the parallel region.
+  // Collective: one member copies, the others wait. Nothing is thrown: it would leave the parallel region.
   void take(Exec& ex, const char* name, Tensor value) const noexcept;
 };
 

@@ -20,8 +20,8 @@ float rounded(float v) {
 ProductInput::ProductInput(int64_t k)
     : largest_(static_cast<size_t>(k)), sum_(static_cast<size_t>(k)), rows_(static_cast<size_t>(ceil_div(k, kLine))) {}
 
-void ProductInput::see(Tensor x, const Member& member) {
-  const Range lines = share(static_cast<int64_t>(rows_.size()), member.index, member.count);
+void ProductInput::see(Tensor x, int64_t part, int64_t parts) {
+  const Range lines = share(static_cast<int64_t>(rows_.size()), part, parts);
   const int64_t begin = lines.begin * kLine, end = std::min(lines.end * kLine, x.columns);
   float* largest = largest_.data();
   double* sum = sum_.data();

@@ -13,15 +13,15 @@ class ProductInput {
  public:
   explicit ProductInput(int64_t k);
 
-  // Collective: members divide the columns, so that every value is made from the same rows in the same order whatever
-  // the team. One call at a time.
-  void see(Tensor x, const Member& member);
+  // One of `parts` parts of the columns of x, so that every value is made from the same rows in the same order, whoever
+  // calls. Different parts may be seen at once.
+  void see(Tensor x, int64_t part, int64_t parts);
 
   const std::vector<float>& largest() const { return largest_; }
   float mean(int64_t column) const;
 
  private:
-  static constexpr int64_t kLine = 16;  // columns that belong to one member in a call
+  static constexpr int64_t kLine = 16;  // columns that are never parted
 
   std::vector<float> largest_;
   std::vector<double> sum_;

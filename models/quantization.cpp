@@ -72,10 +72,10 @@ void add_texts(CalibrationInputs& inputs, const TextConfig& c) {
 
 Calibration Calibration::run(const ChineseClip& model, const CalibrationInputs& inputs, int threads) {
   Calibration calibration;
-  const ProductObserver observer{[](void* self, const Linear& w, Tensor x, const Member& member) {
+  const ProductObserver observer{[](void* self, const Linear& w, Tensor x, int64_t part, int64_t parts) {
                                    auto& products = static_cast<Calibration*>(self)->inputs_;
                                    const auto found = products.find(&w);
-                                   if (found != products.end()) found->second.see(x, member);  // else it stays f32
+                                   if (found != products.end()) found->second.see(x, part, parts);  // else it stays f32
                                  },
                                  &calibration};
   model.for_each_linear([&](const Linear& w) { calibration.inputs_.emplace(&w, w.weights.k()); });

@@ -144,7 +144,7 @@ void Session::run(const EmbedOptions& options, int64_t layers, Body body) {
     const EmbedOptions* options;
     Body* body;
   } region{this, &options, &body};
-  work_.reset();
+  front_.reset();
   constexpr int64_t kMostOps = 32;  // of a layer, and outside of the layers
   if (options.profile != nullptr) options.profile->open(team_.threads(), kMostOps * (layers + 1));
   team_.run(
@@ -153,7 +153,7 @@ void Session::run(const EmbedOptions& options, int64_t layers, Body body) {
         const Scratch& s = *r.session->scratch_;
         Exec ex{.kernels = r.session->kernels_,
                 .member = member,
-                .work = &r.session->work_,
+                .front = &r.session->front_,
                 .scratch = s.attention + member.index * s.attention_floats,
                 .quantized = s.quantized,
                 .quantized_scale = s.quantized_scale,
@@ -206,6 +206,7 @@ void Session::encode_image_slice(const ImageBatch& images, float* out, const Emb
   const Tensor result = matrix(out, images.count, model_->embedding_width());
   run(options, c.num_hidden_layers, [&](Exec& ex) {
     const Tensor pooled = vision.forward(ex, s.vision, pixels, rows, stop, options.capture);
+    if (stop.stopped()) return;
     const Tap tap{options.capture, "image"};
     ex.enter("vision");
     linear(ex, result, pooled, model_->image_projection());
@@ -290,6 +291,7 @@ void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t c
   const Tensor result = matrix(out, count, model_->embedding_width());
   run(options, model_->text()->config().num_hidden_layers, [&](Exec& ex) {
     const Tensor pooled = model_->text()->forward(ex, s.text, packed, stop, options.capture);
+    if (stop.stopped()) return;
     const Tap tap{options.capture, "text"};
     ex.enter(tap.tower);
     linear(ex, result, pooled, model_->text_projection());

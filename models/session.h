@@ -89,7 +89,7 @@ class Session {
   Team team_;
   Buffer memory_;
   std::unique_ptr<Scratch> scratch_;
-  WorkCounters work_;
+  WorkFront front_;
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;
 };
 

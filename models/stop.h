@@ -4,12 +4,10 @@
 #include <atomic>
 #include <chrono>
 
-#include "core/parallel.h"
-
 namespace tw {
 
-// Shared by a team. Member 0 looks and publishes; the others learn of it one layer later, all at the same one, because
-// a barrier lies between the two. So nobody is left waiting for a member that has gone.
+// Shared by a team. Every member looks for itself, and one that is to stop leaves the region without another operation:
+// the others do not need it, and stop at their own next layer.
 class Stop {
  public:
   using Clock = std::chrono::steady_clock;
@@ -17,24 +15,21 @@ class Stop {
   Stop() = default;
   Stop(const std::atomic<bool>* cancel, Clock::time_point deadline) : cancel_(cancel), deadline_(deadline) {}
 
-  // Collective; called once a layer with the layer's number. True: everybody leaves.
-  bool at_layer(const Member& member, int64_t layer) {
-    if (member.index == 0) {
-      const bool wished = cancel_ != nullptr && cancel_->load(std::memory_order_relaxed);
-      const bool late = deadline_ != Clock::time_point::max() && Clock::now() >= deadline_;
-      flags_[layer & 1].store(wished || late || stopped_, std::memory_order_relaxed);
-      stopped_ = stopped_ || wished || late;
-    }
-    return layer > 0 && flags_[(layer - 1) & 1].load(std::memory_order_relaxed);
+  // Called once a layer. True: leave.
+  bool at_layer() {
+    if (stopped()) return true;
+    const bool wished = cancel_ != nullptr && cancel_->load(std::memory_order_relaxed);
+    const bool late = deadline_ != Clock::time_point::max() && Clock::now() >= deadline_;
+    if (wished || late) stopped_.store(true, std::memory_order_relaxed);
+    return wished || late;
   }
-  // After the region.
-  bool stopped() const { return stopped_; }
+  // Somebody has stopped: what the region was to compute may be incomplete.
+  bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
 
  private:
   const std::atomic<bool>* cancel_ = nullptr;
   Clock::time_point deadline_ = Clock::time_point::max();
-  std::atomic<bool> flags_[2] = {false, false};
-  bool stopped_ = false;
+  std::atomic<bool> stopped_{false};
 };
 
 }  // namespace tw

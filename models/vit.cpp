@@ -88,7 +88,7 @@ Tensor Vit::forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const Im
   for (const VitBlock& b : blocks_) {
     tap.layer = &b - blocks_.data();
     ex.enter(tap.tower, tap.layer);
-    if (stop.at_layer(ex.member, tap.layer)) return pooled;
+    if (stop.at_layer()) return pooled;
     // Only the class tokens leave the tower: in the last block they alone ask, everybody is still asked.
     if (&b == &blocks_.back() && capture == nullptr) {
       block(ex, b, s, x, class_rows, rows.class_token, tap);

@@ -1,15 +1,13 @@
 #include "tokenizer/batch_encoder.h"
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/checked_math.h"
 #include "core/error.h"
-#include "core/parallel.h"
+#include "core/jobs.h"
 #include "tokenizer/bert_tokenizer.h"
 #include "tokenizer/evaluation_text.h"
 #include "tokenizer/utf8.h"
@@ -37,7 +35,6 @@ struct Block {
   int64_t longest = 0;  // of the rows that are no overflow: padding goes by these
   int64_t tokens = 0;
   size_t first_row = 0;  // place in the result
-  std::exception_ptr error = {};
 };
 
 // What all threads share while a batch is encoded.
@@ -81,34 +78,10 @@ std::string name_of(Source source) {
   return (source.second ? "text_pair[" : "text[") + std::to_string(source.text) + "]";
 }
 
-// Runs the body on every block, on up to `threads` threads. An exception of a block is kept in it.
+// Runs the body on every block, on up to `threads` threads. Of errors the first block's is thrown, whatever the timing.
 template <class Body>
 void for_each_block(std::vector<Block>& blocks, int threads, const Body& body) {
-  struct Region {
-    std::vector<Block>& blocks;
-    const Body& body;
-    std::atomic<size_t> next{0};
-  } region{blocks, body};
-  const auto work = [](void* shared, const Member&) {
-    auto& r = *static_cast<Region*>(shared);
-    for (size_t i; (i = r.next.fetch_add(1, std::memory_order_relaxed)) < r.blocks.size();) {
-      try {
-        r.body(r.blocks[i]);
-      } catch (...) {
-        r.blocks[i].error = std::current_exception();
-      }
-    }
-  };
-  const int members = static_cast<int>(std::min<size_t>(blocks.size(), static_cast<size_t>(std::max(1, threads))));
-  if (members <= 1) {
-    work(&region, {0, 1, nullptr});
-  } else {
-    ThreadPool pool(members);
-    Team(pool.executor(), members).run(work, &region);
-  }
-  for (const Block& block : blocks) {  // the first in the order of the texts, so that errors do not depend on timing
-    if (block.error) std::rethrow_exception(block.error);
-  }
+  run_jobs(threads, static_cast<int64_t>(blocks.size()), [&](int64_t i) { body(blocks[static_cast<size_t>(i)]); });
 }
 
 // Encodes the texts of blocks, one thread's share.

@@ -13,6 +13,7 @@ namespace {
 std::atomic<long> g_allocations{0};
 }
 
+#pragma GCC visibility push(default)  // for the library, too
 extern "C" {
 // NOLINTBEGIN: names that glibc gives
 void* __libc_malloc(size_t size);
@@ -43,6 +44,7 @@ int posix_memalign(void** out, size_t alignment, size_t size) {
   return *out == nullptr ? 12 : 0;
 }
 }
+#pragma GCC visibility pop
 
 using namespace tuwen::test;
 

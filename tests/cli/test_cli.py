@@ -324,9 +324,9 @@ class CommandLine(unittest.TestCase):
         folder = self.dir / "folder.npy"
         folder.mkdir(exist_ok=True)
         self.fails("embed", MODEL, "--text", "a", "--out", str(folder), says=["folder.npy"])
-        large = ["embed", MODEL, "--image", *[str(self.grey)] * 4, "--patches", "--out", self.path("large.npy")]
+        large = ["embed", MODEL, "--image", *[str(self.grey)] * 40, "--patches", "--out", self.path("large.npy")]
         self.fails(*large, says=["large.npy", "File too large"],
-                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
         self.assertEqual([p.name for p in self.dir.glob("*partial*")], [])
 
     def test_embed_interrupted(self):

@@ -2,6 +2,7 @@
 
 #include <immintrin.h>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <numeric>
 #include <thread>
 #include <vector>
@@ -10,23 +11,28 @@ using namespace tw;
 
 namespace {
 
-// Every member adds its share, meets the others, and checks that all shares are in: many barriers in one region.
+// Rounds of two operations: each unit of the first adds to its slot, the second's only unit checks that all have.
 struct Region {
   static constexpr int kRounds = 200;
-  std::vector<int64_t> slots = std::vector<int64_t>(64, 0);
+  static constexpr int64_t kUnits = 64;
+  WorkFront front;
+  std::vector<int64_t> slots = std::vector<int64_t>(kUnits, 0);
   std::atomic<int> wrong{0};
   std::atomic<int> members{0};
+  std::atomic<int> out_of_range{0};
 
   static void body(void* self, const Member& m) {
     Region& r = *static_cast<Region*>(self);
     r.members.fetch_add(1);
-    for (int round = 1; round <= kRounds; ++round) {
-      const Range mine = share(64, m.index, m.count);
-      for (int64_t i = mine.begin; i < mine.end; ++i) r.slots[static_cast<size_t>(i)] += i;
-      m.wait();
-      const int64_t sum = std::accumulate(r.slots.begin(), r.slots.end(), int64_t{0});
-      if (sum != int64_t{2016} * round) r.wrong.fetch_add(1);
-      m.wait();
+    if (m.index < 0 || m.index >= m.count) r.out_of_range.fetch_add(1);
+    for (uint32_t round = 0; round < kRounds; ++round) {
+      r.front.work(2 * round, kUnits, [&](int64_t i) { r.slots[static_cast<size_t>(i)] += i; });
+      r.front.wait(2 * round);
+      r.front.work(2 * round + 1, 1, [&](int64_t) {
+        const int64_t sum = std::accumulate(r.slots.begin(), r.slots.end(), int64_t{0});
+        if (sum != int64_t{2016} * (round + 1)) r.wrong.fetch_add(1);
+      });
+      r.front.wait(2 * round + 1);
     }
   }
 };
@@ -39,7 +45,7 @@ int run_regions(Executor executor, int threads, int regions) {
     Region region;
     team.run(&Region::body, &region);
     const int members = region.members.load();
-    if (region.wrong.load() != 0 || members < 1 || members > threads) return -1;
+    if (region.wrong.load() != 0 || region.out_of_range.load() != 0 || members < 1 || members > threads) return -1;
     largest = std::max(largest, members);
   }
   return largest;
@@ -70,6 +76,62 @@ TEST_CASE("a team computes the same on every executor and with more threads than
     CHECK(run_regions(openmp(), threads, 20) >= 1);
     CHECK(run_regions(calling_thread(), threads, 5) == 1);
   }
+}
+
+TEST_CASE("an operation waits for nobody who has no part in it") {
+  // Two of three members take a unit each; the third never comes. The one that is slow holds the others up, once.
+  WorkFront front;
+  std::atomic<int> units{0};
+  const auto member = [&](int ms) {
+    for (uint32_t op = 0; op < 3; ++op) {
+      front.work(op, 2, [&](int64_t) {
+        units.fetch_add(1);
+        std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+      });
+      front.wait(op);
+      if (units.load() < 2 * static_cast<int>(op + 1)) units.store(-100);
+    }
+  };
+  std::thread other(member, 20);
+  member(0);
+  other.join();
+  CHECK(units.load() == 6);
+  // Whoever comes now finds everything done.
+  const auto start = std::chrono::steady_clock::now();
+  member(1000);
+  CHECK(units.load() == 6);
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::milliseconds(900));
+}
+
+TEST_CASE("operations of any number of units, more than there are claims for among them") {
+  for (const int64_t count : {int64_t{1}, int64_t{2}, int64_t{1000}, (int64_t{1} << 24) - 1, (int64_t{1} << 24) + 5}) {
+    CAPTURE(count);
+    WorkFront front;
+    std::atomic<int64_t> units{0}, sum{0};
+    std::atomic<int> ended{0};
+    const auto member = [&] {
+      int64_t mine = 0, last = 0;
+      if (front.work(0, count, [&](int64_t i) { ++mine, last += i; })) ended.fetch_add(1);
+      units.fetch_add(mine), sum.fetch_add(last);
+      front.wait(0);
+    };
+    std::thread other(member);
+    member();
+    other.join();
+    CHECK(units.load() == count);
+    CHECK(sum.load() == count * (count - 1) / 2);
+    CHECK(ended.load() == 1);
+  }
+}
+
+TEST_CASE("more operations than a member's number distinguishes") {
+  WorkFront front;
+  int64_t done = 0;
+  for (uint32_t op = 0; op < 200000; ++op) {
+    front.work(op, 1, [&](int64_t) { ++done; });
+    front.wait(op);
+  }
+  CHECK(done == 200000);
 }
 
 TEST_CASE("two teams at once do not disturb each other") {

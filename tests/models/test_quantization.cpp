@@ -178,17 +178,17 @@ TEST_CASE("smoothing leaves the product as it is and tames an outlier channel") 
   CHECK(error_with(nullptr) > 10 * error_with(factors.data()));
 }
 
-TEST_CASE("what a product is fed is seen alike by every team") {
+TEST_CASE("what a product is fed is seen alike in any number of parts") {
   constexpr int64_t kK = 75, kRows = 9;
   Random random(38);
   std::vector<float> x = random.uniform_vector(kRows * kK, -1, 2);
   const Tensor rows = matrix(x.data(), kRows, kK);
   ProductInput alone(kK);
-  for (int i = 0; i < 2; ++i) alone.see(rows, {0, 1, nullptr});
+  for (int i = 0; i < 2; ++i) alone.see(rows, 0, 1);
   for (const int count : {2, 3, 40}) {
     ProductInput shared(kK);
-    for (int index = 0; index < count; ++index) shared.see(rows, {index, count, nullptr});
-    shared.see(rows, {0, 1, nullptr});  // a team may be smaller the next time
+    for (int index = 0; index < count; ++index) shared.see(rows, index, count);
+    shared.see(rows, 0, 1);
     CHECK(shared.largest() == alone.largest());
     for (int64_t c = 0; c < kK; ++c) CHECK(shared.mean(c) == alone.mean(c));
   }
@@ -215,7 +215,7 @@ TEST_CASE("what rounding the weights loses on average can be given back") {
   PackedMatrix packed(kN, kK, DType::f32, "test");
   packed.set_rows(0, kN, w.data());
   ProductInput input(kK);
-  input.see(matrix(x.data(), kRows, kK), {0, 1, nullptr});
+  input.see(matrix(x.data(), kRows, kK), 0, 1);
   const std::vector<float> factors = smoothing_factors(packed, input), lost = lost_to_rounding(packed, input, factors);
   const PackedInt8 bytes(packed, factors.data());
   const Int8View view = bytes.view(0);
