@@ -7,7 +7,6 @@ import shared
 job = shared.arguments(__doc__, ["f32", "bf16", "int8"])
 import ctranslate2  # noqa: E402
 import numpy as np  # noqa: E402
-from safetensors.numpy import load_file  # noqa: E402
 
 if job.tower != "text":
     raise SystemExit("CTranslate2 has no vision encoder of this kind")
@@ -16,14 +15,13 @@ folder, projection_file = job.cache / "ctranslate2", job.cache / "text_projectio
 
 def convert():
     """The converter knows BertModel, whose names and computation the text tower has."""
-    import torch
+    import torch_model
     from ctranslate2.converters import TransformersConverter
     from transformers import BertConfig, BertModel
 
-    weights = load_file(job.model / "model.safetensors")
+    model = torch_model.load(job.model, "text")
     bert = BertModel(BertConfig(**job.config["text_config"]))
-    text = {k.removeprefix("text_model."): torch.from_numpy(v) for k, v in weights.items() if k.startswith("text_model.")}
-    wrong = bert.load_state_dict(text, strict=False)
+    wrong = bert.load_state_dict(model.text.state_dict(), strict=False)  # without the pooler, which is not used
     assert all(k.startswith("pooler") for k in wrong.missing_keys) and not wrong.unexpected_keys, wrong
     source = job.cache / "bert"
     bert.save_pretrained(source)
@@ -32,7 +30,7 @@ def convert():
     BertModel.from_pretrained = classmethod(lambda cls, *a, dtype=None, **kw: load(cls, *a, **kw))
     TransformersConverter(str(source)).convert(str(folder), force=True)
     shutil.rmtree(source)
-    np.save(projection_file, weights["text_projection.weight"].T)
+    np.save(projection_file, model.projection.weight.detach().numpy().T)
 
 
 if not projection_file.exists():
