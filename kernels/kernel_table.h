@@ -115,7 +115,7 @@ struct AttentionArgs {
   float* out;  // [queries, width]
   int64_t out_stride;
   int64_t queries, keys, width;
-  float scale;
+  float scale;     // > 0
   float* scratch;  // attention_scratch(keys, width) floats, 64-byte aligned
 };
 // Room for K and V packed in strips and for the score rows of one tile of queries.
@@ -135,7 +135,7 @@ struct AttentionBf16Args {
   uint16_t* out;  // [queries, width]
   int64_t out_stride;
   int64_t queries, keys, width;
-  float scale;
+  float scale;     // > 0
   float* scratch;  // attention_bf16_scratch(keys, width) floats, 64-byte aligned
 };
 constexpr int64_t kAttentionBf16Rows = 32;

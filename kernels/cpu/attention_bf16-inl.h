@@ -59,17 +59,18 @@ TUWEN_INLINE void pack_values(uint16_t* packed, const AttentionBf16Args& p, int6
   }
 }
 
-// As exponentials of rows-inl.h, rounded to bf16; the sum is of the numbers before rounding.
+// exp(scale x - largest), rounded to bf16; returns the sum of the numbers before rounding.
 template <class V>
 TUWEN_INLINE float exponentials_bf16(uint16_t* y, const float* x, int64_t n, float scale, float largest) {
-  V total(0.0f);
-  const V factor(scale), offset(largest);
-  for_each_vector<V>(n, [&](int64_t i, auto k) {
-    const V e = exp(V::load(x + i, k) * factor - offset);
+  constexpr float kLog2OfE = 1.44269504f;
+  V total[2] = {V(0.0f), V(0.0f)};
+  const V factor(scale * kLog2OfE), offset(-largest * kLog2OfE);
+  for_each_vector_in_turn<V>(n, [&](int64_t i, auto k, int part) {
+    const V e = exp2_roughly(fma(V::load(x + i, k), factor, offset));
     store_bf16(y + i, e, k);
-    total = total + select(k, e, V(0.0f));
+    total[part] = total[part] + select(k, e, V(0.0f));
   });
-  return sum(total);
+  return sum(total[0] + total[1]);
 }
 
 template <class V, void (*Linear)(const LinearBf16Args&)>

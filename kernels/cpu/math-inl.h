@@ -37,6 +37,14 @@ TUWEN_INLINE V exp(V x) {
   return scale_by_power(V(1.0f) + e.m, e.n);
 }
 
+// 2^x to a relative error of 3e-6, for what is rounded to bf16 next; x <= 127.
+template <class V>
+TUWEN_INLINE V exp2_roughly(V x) {
+  constexpr float kP[] = {1.0f, 0.69312417507f, 0.24024099112f, 0.05590642616f, 0.00958285294f};
+  const V clamped = max(V(-150.0f), x), n = round(clamped);  // beyond: 0; NaN stays
+  return scale_by_power(polynomial(kP, clamped - n), n);
+}
+
 // e^x - 1 without cancellation near 0; x <= 88.
 template <class V>
 TUWEN_INLINE V expm1(V x) {

@@ -54,14 +54,14 @@ TUWEN_INLINE float exponentials(float* y, const float* x, int64_t n, float scale
   return sum(total);
 }
 
-// The largest of scale * x.
+// The largest of scale * x; scale > 0.
 template <class V>
 TUWEN_INLINE float largest_scaled(const float* x, int64_t n, float scale) {
-  const V factor(scale);
-  V largest(-HUGE_VALF);
-  for_each_vector<V>(
-      n, [&](int64_t i, auto k) { largest = max(largest, select(k, V::load(x + i, k) * factor, V(-HUGE_VALF))); });
-  return max_lane(largest);
+  V largest[2] = {V(-HUGE_VALF), V(-HUGE_VALF)};
+  for_each_vector_in_turn<V>(n, [&](int64_t i, auto k, int part) {
+    largest[part] = max(largest[part], select(k, V::load(x + i, k), V(-HUGE_VALF)));
+  });
+  return scale * max_lane(max(largest[0], largest[1]));
 }
 
 template <class V>
