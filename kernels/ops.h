@@ -41,6 +41,16 @@ struct Exec {
   Profile* profile = nullptr;                 // mostly nobody
   OpPlace place = {};                         // where in the model this is, for the profile
   uint32_t sequence = 0;                      // operations so far
+  // What is in `quantized`, and the operation that read it last: a product right behind it need not quantise again.
+  struct Quantized {
+    const void* x = nullptr;
+    int64_t rows = 0, columns = 0, stride = 0;
+    const float* multiplier = nullptr;
+    uint32_t used_by = 0;
+
+    bool operator==(const Quantized&) const = default;
+  };
+  Quantized in_quantized = {};
 
   // What follows belongs to this part of the model.
   void enter(const char* tower, int64_t layer = -1) { place.tower = tower, place.layer = layer; }

@@ -121,6 +121,10 @@ KERNELS = [
         "(w_scale * V(p.x_scale[row + i]))",
         "(w_scale * V(p.x_scale[0]))"),
     Mutation(
+        "int8-input-kept", OPS, "what an earlier product read is taken for what this one reads",
+        "q.multiplier, ex.sequence - 1}",
+        "q.multiplier, ex.in_quantized.used_by}"),
+    Mutation(
         "gemm-ops-stale-bias", OPS, "every panel gets the first panel's bias",
         ".bias = w.bias == nullptr ? nullptr : w.bias + n0,\n"
         "                        .y = y.f32_row(m0) + n0,\n"
