@@ -20,7 +20,7 @@ ONCE = ["--warmup", "0", "--runs", "1", "--seconds", "0", "-o", "jsonl"]
 
 
 def bench(*arguments, status=0):
-    done = subprocess.run([BENCH, *map(str, arguments)], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([BENCH, *map(str, arguments)], capture_output=True, text=True)
     if done.returncode != status:
         raise AssertionError(f"{arguments}: status {done.returncode}\n{done.stdout}\n{done.stderr}")
     return [json.loads(line) for line in done.stdout.splitlines()] if status == 0 else done.stderr
