@@ -66,5 +66,6 @@ void add_classify(CLI::App& program);
 void add_embed(CLI::App& program);
 void add_tokenize(CLI::App& program);
 void add_drift(CLI::App& program);
+void add_selftest(CLI::App& program);
 
 }  // namespace tuwen_cli

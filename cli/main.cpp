@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   add_embed(program);
   add_tokenize(program);
   add_drift(program);
+  add_selftest(program);
   try {
     program.parse(read_arguments(program, argc, argv));  // runs the chosen subcommand
     std::cout.flush();

@@ -520,6 +520,28 @@ typedef struct tuwen_system_info {
 
 TUWEN_API tuwen_status tuwen_get_system_info(tuwen_system_info* info);
 
+/* Whether the kernels of this library compute on this CPU what they are meant to. tuwen_selftest_free(). */
+typedef struct tuwen_selftest tuwen_selftest;
+
+/* Checks every operation of every set of kernels that this CPU runs (isa NULL), or of one, such as "avx2", against
+ * plain loops in double: exactly on whole numbers, within the proven bound on random ones drawn from `seed`, with NaN
+ * around every array. A few seconds on one thread. That checks fail is no error of the call. */
+TUWEN_API tuwen_status tuwen_selftest_run(const char* isa, uint64_t seed, tuwen_selftest** selftest);
+TUWEN_API void tuwen_selftest_free(tuwen_selftest* selftest);
+
+typedef struct tuwen_selftest_result {
+  uint32_t struct_size;
+  int32_t passed;
+  const char* isa;       /* the kernels: "avx512" */
+  const char* operation; /* "layer_norm" */
+  double worst;          /* the largest error over what is permitted; infinite where a result has to be exact */
+  const char* detail;    /* the first thing that was wrong; "" */
+} tuwen_selftest_result;
+
+/* Strings live as long as the tuwen_selftest. */
+TUWEN_API size_t tuwen_selftest_count(const tuwen_selftest* selftest);
+TUWEN_API tuwen_status tuwen_selftest_at(const tuwen_selftest* selftest, size_t index, tuwen_selftest_result* result);
+
 #ifdef __cplusplus
 }
 #endif

@@ -427,4 +427,23 @@ inline tuwen_system_info system_info() {
   return info;
 }
 
+// The results of checking the kernels on this CPU; isa "": all that it runs.
+class Selftest {
+ public:
+  explicit Selftest(uint64_t seed = 1, const std::string& isa = {}) {
+    tuwen_selftest* selftest = nullptr;
+    check(tuwen_selftest_run(isa.empty() ? nullptr : isa.c_str(), seed, &selftest));
+    handle_.reset(selftest);
+  }
+  size_t size() const { return tuwen_selftest_count(handle_.get()); }
+  tuwen_selftest_result at(size_t index) const {
+    auto result = make<tuwen_selftest_result>();
+    check(tuwen_selftest_at(handle_.get(), index, &result));
+    return result;
+  }
+
+ private:
+  std::unique_ptr<tuwen_selftest, Deleter<tuwen_selftest_free>> handle_;
+};
+
 }  // namespace tuwen

@@ -135,6 +135,20 @@ class CommandLine(unittest.TestCase):
         text = run("info", MODEL).stdout.decode()
         self.assertIn("18x18 pixels", text)
 
+    def test_selftest(self):
+        report = json.loads(run("selftest", "--json").stdout)
+        kernels = {c["isa"] for c in report["checks"]}
+        self.assertIn("reference", kernels)
+        operations = {c["operation"] for c in report["checks"]}
+        self.assertEqual(len(report["checks"]), len(kernels) * len(operations))
+        self.assertTrue(all(c["passed"] and c["worst"] <= 1 and not c["detail"] for c in report["checks"]))
+        self.assertTrue(any(c["worst"] > 0 for c in report["checks"] if c["isa"] != "reference"))
+        text = run("selftest", "--isa", "reference", "--seed", "7").stdout.decode()
+        self.assertIn(f"{len(operations)} of {len(operations)} checks passed", text)
+        self.assertIn("layer_norm", text)
+        self.fails("selftest", "--isa", "sse9", says=["sse9", "reference"])
+        self.fails("selftest", "--seed", "x", status=2, says=["--seed"])
+
     def test_a_directory_that_is_no_model(self):
         self.fails("info", self.path("nowhere"), says=["nowhere"])
         empty = self.dir / "empty"
