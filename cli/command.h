@@ -67,5 +67,6 @@ void add_embed(CLI::App& program);
 void add_tokenize(CLI::App& program);
 void add_drift(CLI::App& program);
 void add_selftest(CLI::App& program);
+void add_verify(CLI::App& program);
 
 }  // namespace tuwen_cli

@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   add_tokenize(program);
   add_drift(program);
   add_selftest(program);
+  add_verify(program);
   try {
     program.parse(read_arguments(program, argc, argv));  // runs the chosen subcommand
     std::cout.flush();

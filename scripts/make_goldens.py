@@ -4,6 +4,8 @@ reference implementation.
 
     scripts/make_goldens.py              write tests/data/models/
     scripts/make_goldens.py --check      compute again, compare with what is committed, write nothing
+    scripts/make_goldens.py --model DIR --out FILE [--image FILE...] [--text TEXT...]
+                                         the goldens of any checkpoint, for `tuwen verify DIR --goldens FILE`
 
 Needs transformers 4.37.2 (later versions lack parts of the text model), torch, safetensors and numpy.
 
@@ -27,12 +29,18 @@ One directory per model: config.json and weights as a user would have them, and 
 activations.safetensors: x and every activation of it, in double. manifest.json: versions, and how far the reference's own
 f32 results are from the same computation in double, as max |f32 - f64| / (1 + |f64|): the share of a test's tolerance that
 is not ours to spend.
+
+With --model the file also holds what the inputs were made of, texts and texts.begin, images and images.begin (their bytes and
+where each begins; input_ids and pixel_values are the reference processor's), and of features, embeds and every layer's
+output the same in double, exact.NAME.
 """
 
 import argparse
 import collections
 import copy
+import io
 import json
+import os
 import pathlib
 import shutil
 import sys
@@ -42,7 +50,8 @@ import numpy as np
 import safetensors.torch
 import torch
 import transformers
-from transformers import ChineseCLIPConfig, ChineseCLIPModel
+from PIL import Image
+from transformers import BertTokenizerFast, ChineseCLIPConfig, ChineseCLIPImageProcessor, ChineseCLIPModel
 from transformers.activations import ACT2FN
 
 DESTINATION = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data" / "models"
@@ -121,6 +130,9 @@ MODELS = {
         "logit_scale": 3.0, "lengths": [4, 16], "images": 1, "captured_images": 1, "legacy_bin": True},
 }
 
+# For --model: of 3 to 52 tokens.
+TEXTS = ["猫", "皮卡丘", "一张雪山脚下湖面倒影的照片，远处有两只正在飞过的白鹭。", "A photo of 3 dogs & ten cats. " + "红色的苹果" * 8]
+
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + list("图文一二三四五六七八九十人口山水火木日月上下中大小猫狗鱼鸟花草") + list(
     "abcdefgh0123,.!?") + ["##" + c for c in "abcdefgh0123"]
 
@@ -128,13 +140,21 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + list("图文一二
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the committed files, write nothing")
+    parser.add_argument("--model", type=pathlib.Path, metavar="DIR", help="a checkpoint with its processor's files")
+    parser.add_argument("--out", type=pathlib.Path, metavar="FILE", help="of --model: the file to write")
+    parser.add_argument("--image", nargs="+", type=pathlib.Path, metavar="FILE", help="of --model; default: two are drawn")
+    parser.add_argument("--text", nargs="+", metavar="TEXT", help="of --model; default: four of different lengths")
     arguments = parser.parse_args()
+    if (arguments.model is None) != (arguments.out is None) or (arguments.model and arguments.check):
+        parser.error("--model and --out go together, without --check")
     if transformers.__version__ != "4.37.2":
         sys.exit(f"make_goldens.py: needs transformers 4.37.2, found {transformers.__version__}")
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    if arguments.model:
+        return write_goldens_of(arguments)
 
     with tempfile.TemporaryDirectory() as scratch:
         made = pathlib.Path(scratch) / "models"
@@ -167,6 +187,45 @@ def write_all(root):
         manifest["models"][name] = {key: deviation(goldens[key], exact[key]) for key in goldens}
     safetensors.torch.save_file(activations(), root / "activations.safetensors", {"format": "pt"})
     (root / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def write_goldens_of(arguments):
+    """Of one checkpoint, from files and texts to embeddings, in f32 and in double."""
+    torch.set_num_threads(os.cpu_count())
+    model = load(arguments.model)
+    files = [path.read_bytes() for path in arguments.image] if arguments.image else draw_pictures()
+    texts = arguments.text or TEXTS
+    tokens = BertTokenizerFast.from_pretrained(arguments.model)(
+        texts, padding=True, truncation=True, max_length=model.config.text_config.max_position_embeddings, return_tensors="pt")
+    pictures = [Image.open(io.BytesIO(data)) for data in files]
+    pixels = ChineseCLIPImageProcessor.from_pretrained(arguments.model)(pictures, return_tensors="pt")["pixel_values"]
+    inputs = {key: tokens[key] for key in ("input_ids", "attention_mask", "token_type_ids")} | {"pixel_values": pixels}
+    goldens = run(model, inputs, captured_images=1)
+    exact = run(model.double(), inputs, captured_images=1)
+    kept = ("features", "embeds", "output")
+    sources = {}
+    for name, items in (("texts", [text.encode() for text in texts]), ("images", files)):
+        sources[name] = torch.frombuffer(bytearray(b"".join(items)), dtype=torch.uint8)
+        sources[f"{name}.begin"] = torch.tensor(np.cumsum([0, *map(len, items)]))
+    about = {"transformers": transformers.__version__, "torch": torch.__version__.split("+")[0], "model": arguments.model.name}
+    doubles = {f"exact.{name}": value for name, value in exact.items() if name.split(".")[-1] in kept}
+    partial = arguments.out.with_name(arguments.out.name + ".partial")
+    safetensors.torch.save_file({**sources, **inputs, **goldens, **doubles}, partial, about)
+    partial.replace(arguments.out)
+    print(f"{arguments.out}: {arguments.out.stat().st_size} bytes, {len(texts)} texts, {len(files)} pictures")
+
+
+def draw_pictures():
+    """A photograph-like JPEG that is reduced and a PNG that is enlarged, from a seed."""
+    files = []
+    for seed, (width, height, kind) in enumerate(((640, 427, "JPEG"), (150, 200, "PNG"))):
+        random = np.random.default_rng(seed)
+        small = Image.fromarray(random.integers(0, 256, (9, 12, 3), dtype=np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+        noisy = np.asarray(small, dtype=np.int16) + random.integers(-12, 13, (height, width, 3))
+        data = io.BytesIO()
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(data, kind)
+        files.append(data.getvalue())
+    return files
 
 
 # --- checkpoints ------------------------------------------------------------------------------------------------------

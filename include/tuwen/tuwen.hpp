@@ -421,6 +421,25 @@ inline float contrastive_loss(const Matrix& logits_per_text) {
   return loss;
 }
 
+// A session's model against goldens of its checkpoint.
+class Verification {
+ public:
+  Verification(Session& session, const std::string& goldens) {
+    tuwen_verification* verification = nullptr;
+    check(tuwen_verify(session.get(), goldens.c_str(), &verification));
+    handle_.reset(verification);
+  }
+  size_t size() const { return tuwen_verification_count(handle_.get()); }
+  tuwen_verified at(size_t index) const {
+    auto verified = make<tuwen_verified>();
+    check(tuwen_verification_at(handle_.get(), index, &verified));
+    return verified;
+  }
+
+ private:
+  std::unique_ptr<tuwen_verification, Deleter<tuwen_verification_free>> handle_;
+};
+
 inline tuwen_system_info system_info() {
   auto info = make<tuwen_system_info>();
   check(tuwen_get_system_info(&info));
