@@ -372,6 +372,8 @@ def decoder(case, library, cross=False):
     if not use_cache or past >= config.max_position_embeddings or case.broken:
         return
     names = ("key", "value", "cross_key", "cross_value")[:4 if cross else 2]
+    if not all(bool(torch.isfinite(v).all()) for n, v in expected.items() if n.startswith("past.")):
+        return  # tuwen refuses such a cache
     cache = tuple(tuple(expected[f"past.{i}.{n}"] for n in names) for i in range(config.num_hidden_layers))
     more = text_inputs(case, config, past=past, batch=b)
     add_head_mask(case, config, more)

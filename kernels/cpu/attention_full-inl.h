@@ -41,7 +41,8 @@ TUWEN_INLINE void add_bias(float* row, const AttentionFullArgs& full, int64_t qu
     });
   }
   if (!full.causal) return;
-  for (int64_t j = full.causal_first + query + 1; j < keys; ++j) row[j] = -FLT_MAX;
+  for (int64_t j = full.causal_first + query + 1; j < keys; ++j)
+    if (row[j] == row[j]) row[j] = -FLT_MAX;  // a score that is NaN stays one, as if the lowest f32 had been added
 }
 
 template <class V, int MaxNS>

@@ -207,6 +207,23 @@ TEST_CASE("attention_full: a bias beyond f32 is what IEEE arithmetic makes of it
   }
 }
 
+TEST_CASE("attention_full: a hidden key that is NaN shows in every query, as in the reference") {
+  Random random(5);
+  for (const bool causal : {false, true}) {
+    Problem p = numbers(5, 9, 24, random);
+    p.k[static_cast<size_t>(8 * p.width + 3)] = NAN;
+    p.causal = causal;
+    if (!causal) {
+      p.bias.assign(static_cast<size_t>(p.queries * p.keys), 0.0f);
+      for (int64_t i = 0; i < p.queries; ++i) p.bias[static_cast<size_t>(i * p.keys + 8)] = -FLT_MAX;
+    }
+    for_each_table([&](const KernelTable& table) {
+      const Result got = run(table, p, 0, p.queries);
+      for (const float v : got.out) CHECK(std::isnan(v));
+    });
+  }
+}
+
 TEST_CASE("attention_full: a query's bits depend on that query, its terms and the keys alone") {
   Random random(4);
   for (const int64_t number : {0, 3, 6, 15}) {
