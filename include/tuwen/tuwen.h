@@ -309,6 +309,9 @@ TUWEN_API void tuwen_model_free(tuwen_model* model);
 /* The processor of a loaded model; lives as long as the model, not to be freed. */
 TUWEN_API const tuwen_processor* tuwen_model_processor(const tuwen_model* model);
 
+typedef int32_t tuwen_model_kind; /* what config.json's model_type says */
+enum { TUWEN_JOINT_MODEL = 0, TUWEN_TEXT_MODEL = 1, TUWEN_VISION_MODEL = 2 };
+
 typedef struct tuwen_model_info {
   uint32_t struct_size;
   tuwen_precision precision;
@@ -329,6 +332,11 @@ typedef struct tuwen_model_info {
   int64_t vocabulary_size;
   int64_t max_text_tokens; /* rows of the position table, special tokens included */
   char text_activation[24];
+
+  tuwen_model_kind kind;
+  int32_t has_pooler;          /* 1: a text tower that stands alone has its pooler's weights */
+  int32_t is_decoder;          /* 1: the text tower's attention is causal */
+  int32_t has_cross_attention; /* 1: and it can look at an encoder */
 } tuwen_model_info;
 
 /* `info` has its struct_size set; the fields that this library knows are filled. */
@@ -492,5 +500,8 @@ TUWEN_API tuwen_status tuwen_get_system_info(tuwen_system_info* info);
 #ifdef __cplusplus
 }
 #endif
+
+#include "tuwen/checkpoint.h" /* weights as named tensors: making, changing and saving them */
+#include "tuwen/forward.h"    /* the towers with masks, caches, hidden states and attentions */
 
 #endif
