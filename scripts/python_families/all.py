@@ -1,0 +1,2 @@
+"""Importing this registers every family."""
+from . import configs, images, tokens  # noqa: F401

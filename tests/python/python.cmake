@@ -1,0 +1,6 @@
+# The Python package out of the build tree. Needs pytest; Pillow and torch are used where they are installed.
+if(TUWEN_PYTHON)
+  add_test(NAME python COMMAND ${Python_EXECUTABLE} -m pytest -q -p no:cacheprovider ${CMAKE_CURRENT_LIST_DIR})
+  set_tests_properties(python PROPERTIES LABELS "fast;python" TIMEOUT 300
+    ENVIRONMENT "PYTHONPATH=${PROJECT_BINARY_DIR}/python;PYTHONDONTWRITEBYTECODE=1")
+endif()
