@@ -26,6 +26,7 @@ tuwen_status tuwen_logits(tuwen_session* session, const float* image_embeddings,
                           const float* text_embeddings, size_t texts, float* logits_per_image, float* logits_per_text) {
   return guarded([&] {
     const Occupied occupied(not_null(session, "session").busy);
+    check_embeddings(session->session.model());
     const auto width = static_cast<size_t>(session->session.model().embedding_width());
     const auto i = matrix_of(image_embeddings, images, width, "image_embeddings");
     const auto t = matrix_of(text_embeddings, texts, width, "text_embeddings");

@@ -22,6 +22,7 @@ class EncodeCall {
   EncodeCall(tuwen_session* session, const tuwen_encode_options* given, float* out, size_t count)
       : session_(not_null(session, "session")), occupied_(session_.busy), given_(read_options(given, "options")) {
     check_reserved(given_.reserved, "options");
+    check_embeddings(model());
     checked_choice(given_.raw, 1, "options.raw");
     checked_choice(given_.truncate, 1, "options.truncate");
     if (!(given_.timeout_seconds >= 0)) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "io/checkpoint.h"
 #include "io/image_decode.h"
 #include "models/chinese_clip.h"
 #include "models/image_processor.h"
@@ -41,6 +42,15 @@ struct LoadedModel {
   tuwen_model_info info = {};
 };
 
+// Throws unsupported for a tower that stands alone.
+inline void check_embeddings(const ChineseClip& model) {
+  if (model.has_embeddings()) return;
+  throw Error(ErrorCode::unsupported,
+              {.field = "session",
+               .note = "its model is a tower that stands alone and has no embeddings; tuwen_text_forward() or "
+                       "tuwen_vision_forward() runs it"});
+}
+
 // What one thread prepares pictures in.
 struct PictureWorker {
   Image read;
@@ -59,6 +69,15 @@ struct PictureBatch {
 
 struct tuwen_model {
   std::shared_ptr<const tw::LoadedModel> loaded;
+};
+
+struct tuwen_outputs {
+  tw::Outputs outputs;
+};
+
+struct tuwen_checkpoint {
+  std::string config_json;
+  std::shared_ptr<const tw::Checkpoint> tensors;
 };
 
 struct tuwen_capture {

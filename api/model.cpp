@@ -37,9 +37,34 @@ static_assert(static_cast<int>(Towers::text) == TUWEN_TEXT_TOWER);
 static_assert(static_cast<int>(Towers::image) == TUWEN_IMAGE_TOWER);
 static_assert(static_cast<int>(Precision::int8) == TUWEN_INT8);
 static_assert(static_cast<int>(Precision::bf16) == TUWEN_BF16);
+static_assert(static_cast<int>(ConfigKind::text) == TUWEN_TEXT_MODEL);
+static_assert(static_cast<int>(ConfigKind::vision) == TUWEN_VISION_MODEL);
 
 // The buffers that transformers before 4.31 saved, and that are no parameters.
 bool is_parameter(const TensorInfo& tensor) { return !tensor.name.ends_with(".position_ids"); }
+
+void describe_vision(tuwen_model_info& info, const VisionConfig& v) {
+  info.vision_width = v.hidden_size;
+  info.vision_layers = v.num_hidden_layers;
+  info.vision_heads = v.num_attention_heads;
+  info.vision_mlp = v.intermediate_size;
+  info.image_size = v.image_size;
+  info.patch_size = v.patch_size;
+  info.image_tokens = v.tokens();
+  set_field(info.vision_activation, v.hidden_act);
+}
+
+void describe_text(tuwen_model_info& info, const TextConfig& t) {
+  info.text_width = t.hidden_size;
+  info.text_layers = t.num_hidden_layers;
+  info.text_heads = t.num_attention_heads;
+  info.text_mlp = t.intermediate_size;
+  info.vocabulary_size = t.vocab_size;
+  info.max_text_tokens = t.max_position_embeddings;
+  set_field(info.text_activation, t.hidden_act);
+  info.is_decoder = t.is_decoder;
+  info.has_cross_attention = t.add_cross_attention;
+}
 
 tuwen_model_info describe(const Checkpoint& checkpoint, const ChineseClipConfig& config, Towers towers) {
   tuwen_model_info info = {};
@@ -56,26 +81,12 @@ tuwen_model_info describe(const Checkpoint& checkpoint, const ChineseClipConfig&
   }
   if (!checkpoint.tensors().empty()) set_field(info.weights_file, checkpoint.file_of(checkpoint.tensors().front()));
   set_field(info.weights_type, mixed ? "mixed" : type.has_value() ? name(*type) : "none");
-  info.embedding_size = config.projection_dim;
-
-  const VisionConfig& v = config.vision;
-  info.vision_width = v.hidden_size;
-  info.vision_layers = v.num_hidden_layers;
-  info.vision_heads = v.num_attention_heads;
-  info.vision_mlp = v.intermediate_size;
-  info.image_size = v.image_size;
-  info.patch_size = v.patch_size;
-  info.image_tokens = v.tokens();
-  set_field(info.vision_activation, v.hidden_act);
-
-  const TextConfig& t = config.text;
-  info.text_width = t.hidden_size;
-  info.text_layers = t.num_hidden_layers;
-  info.text_heads = t.num_attention_heads;
-  info.text_mlp = t.intermediate_size;
-  info.vocabulary_size = t.vocab_size;
-  info.max_text_tokens = t.max_position_embeddings;
-  set_field(info.text_activation, t.hidden_act);
+  const bool joint = config.kind == ConfigKind::joint;
+  info.kind = static_cast<tuwen_model_kind>(config.kind);
+  info.embedding_size = joint ? config.projection_dim : 0;
+  info.has_pooler = config.kind == ConfigKind::text && checkpoint.find("pooler.dense.weight") != nullptr;
+  if (config.kind != ConfigKind::text) describe_vision(info, config.vision);
+  if (config.kind != ConfigKind::vision) describe_text(info, config.text);
   return info;
 }
 
@@ -89,28 +100,33 @@ void check_vocabulary(const tuwen_processor& processor, const ChineseClipConfig&
                .found = std::to_string(processor.tokenizer.id_end())});
 }
 
+// The weights of a model whose processor, if it has one, is read.
+void load_weights(LoadedModel& loaded, const Checkpoint& checkpoint, const ChineseClipConfig& config,
+                  const Request& request) {
+  LoadOptions how = request.load;
+  CalibrationInputs calibration;
+  if (how.precision == Precision::int8) {
+    calibration = calibration_inputs(loaded, config, request.given);
+    how.calibration = &calibration;
+  }
+  loaded.clip = ChineseClip::load(checkpoint, config, how, request.towers);
+  loaded.info = describe(checkpoint, config, request.towers);
+  loaded.info.precision = static_cast<tuwen_precision>(loaded.clip->precision());
+  loaded.info.weight_bytes = loaded.clip->weight_bytes();
+  loaded.info.logit_scale = loaded.clip->logit_scale();
+}
+
 std::shared_ptr<const LoadedModel> load(const std::string& directory, const Request& request) {
   auto loaded = std::make_shared<LoadedModel>();
   const ChineseClipConfig config = read_config(directory);
   if (request.with_processor) {
     loaded->processor.emplace(load_processor(directory));
-    check_vocabulary(*loaded->processor, config, directory);
+    if (config.kind != ConfigKind::vision) check_vocabulary(*loaded->processor, config, directory);
     ImageProcessorOptions options = loaded->processor->images.options();
     options.data_format = ChannelLayout::channels_first;
     loaded->encoder_input.emplace(std::move(options));
   }
-  const Checkpoint checkpoint = Checkpoint::open(directory);
-  LoadOptions how = request.load;
-  CalibrationInputs calibration;
-  if (how.precision == Precision::int8) {
-    calibration = calibration_inputs(*loaded, config, request.given);
-    how.calibration = &calibration;
-  }
-  loaded->clip = ChineseClip::load(checkpoint, config, how, request.towers);
-  loaded->info = describe(checkpoint, config, request.towers);
-  loaded->info.precision = static_cast<tuwen_precision>(loaded->clip->precision());
-  loaded->info.weight_bytes = loaded->clip->weight_bytes();
-  loaded->info.logit_scale = loaded->clip->logit_scale();
+  load_weights(*loaded, Checkpoint::open(directory), config, request);
   return loaded;
 }
 
@@ -133,6 +149,24 @@ tuwen_status tuwen_model_load(const char* directory, const tuwen_load_options* o
     not_null(model, "model");
     const Request request = read_request(options);
     *model = new tuwen_model{load(checked_path(directory, "directory"), request)};
+  });
+}
+
+tuwen_status tuwen_model_load_checkpoint(const tuwen_checkpoint* checkpoint, const tuwen_load_options* options,
+                                         tuwen_model** model) {
+  return guarded([&] {
+    const tuwen_checkpoint& parts = not_null(checkpoint, "checkpoint");
+    not_null(model, "model");
+    auto loaded = std::make_shared<LoadedModel>();
+    load_weights(*loaded, *parts.tensors, parse_config(parts.config_json, "config.json"), read_request(options));
+    *model = new tuwen_model{std::move(loaded)};
+  });
+}
+
+tuwen_status tuwen_model_get_config(const tuwen_model* model, tuwen_text* config_json) {
+  return guarded([&] {
+    const std::string& text = not_null(model, "model").loaded->clip->config().json;
+    not_null(config_json, "config_json") = {text.data(), text.size()};
   });
 }
 

@@ -65,9 +65,10 @@ Case linear_case(int64_t m, int64_t n, int64_t k, Activation activation, const c
   return c;
 }
 
-Case attention_case(int64_t tokens, int64_t width) {
+// `full`: with a mask and the weights written out.
+Case attention_case(int64_t tokens, int64_t width, bool full) {
   struct Data {
-    Values q, k, v, out;
+    Values q, k, v, out, mask, weights;
     Buffer scratch;
   };
   auto d = std::make_shared<Data>();
@@ -75,25 +76,29 @@ Case attention_case(int64_t tokens, int64_t width) {
   d->k = random_values(tokens * width + 1);
   d->v = random_values(tokens * width);
   d->out.resize(static_cast<size_t>(tokens * width));
+  d->mask = random_values(tokens);
+  d->weights.resize(static_cast<size_t>(tokens * tokens));
   d->scratch = Buffer(attention_scratch_floats(tokens, width, DType::f32) * 4, "benchmark");
   Case c;
-  c.op = "attention";
+  c.op = full ? "attention_full" : "attention";
   c.shape = std::to_string(tokens) + "x" + std::to_string(width);
   c.flops = 4.0 * static_cast<double>(tokens * tokens * width);
   c.run = [=](const KernelTable& t) {
-    t.attention({.q = d->q.data(),
-                 .k = d->k.data() + 1,
-                 .v = d->v.data(),
-                 .q_stride = width,
-                 .k_stride = width,
-                 .v_stride = width,
-                 .out = d->out.data(),
-                 .out_stride = width,
-                 .queries = tokens,
-                 .keys = tokens,
-                 .width = width,
-                 .scale = 1.0f / std::sqrt(static_cast<float>(width)),
-                 .scratch = d->scratch.as<float>()});
+    const AttentionArgs plain{.q = d->q.data(),
+                              .k = d->k.data() + 1,
+                              .v = d->v.data(),
+                              .q_stride = width,
+                              .k_stride = width,
+                              .v_stride = width,
+                              .out = d->out.data(),
+                              .out_stride = width,
+                              .queries = tokens,
+                              .keys = tokens,
+                              .width = width,
+                              .scale = 1.0f / std::sqrt(static_cast<float>(width)),
+                              .scratch = d->scratch.as<float>()};
+    if (!full) return t.attention(plain);
+    t.attention_full({.base = plain, .bias = d->mask.data(), .weights = d->weights.data(), .weights_stride = tokens});
   };
   c.result = [=]() -> const Values& { return d->out; };
   return c;
@@ -154,7 +159,9 @@ std::vector<Case> all_cases() {
   cases.push_back(linear_case(197, 3072, 768, Activation::quick_gelu, "linear+quick_gelu"));
   cases.push_back(linear_case(52, 3072, 768, Activation::gelu, "linear+gelu"));
   for (const auto& [tokens, width] : {std::pair{12, 64}, {52, 64}, {197, 64}, {257, 64}, {257, 80}, {577, 64}})
-    cases.push_back(attention_case(tokens, width));
+    cases.push_back(attention_case(tokens, width, false));
+  for (const auto& [tokens, width] : {std::pair{52, 64}, {197, 64}})
+    cases.push_back(attention_case(tokens, width, true));
   cases.push_back(layer_norm_case(197, 768));
   cases.push_back(layer_norm_case(257, 1280));
   cases.push_back(rows_case("softmax", 197, 197, &KernelTable::softmax));

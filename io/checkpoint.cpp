@@ -121,9 +121,8 @@ Checkpoint Checkpoint::open(const std::filesystem::path& directory_or_file) {
 }
 
 void Checkpoint::add_file(File file) {
-  const size_t index = files_.size();
-  files_.push_back(std::move(file));
-  for (StoredTensor& tensor : read_tensors(files_.back())) add_tensor(index, std::move(tensor));
+  const File& added = *files_.emplace_back(std::make_unique<const File>(std::move(file)));
+  for (StoredTensor& tensor : read_tensors(added)) add_tensor(&added, std::move(tensor));
 }
 
 void Checkpoint::add_shards(const std::filesystem::path& index) {
@@ -136,14 +135,14 @@ void Checkpoint::add_shards(const std::filesystem::path& index) {
                                             .expected = "at most " + std::to_string(kMaxShards) + " files",
                                             .found = std::to_string(shards.size())});
   }
-  std::map<std::string, size_t> number_of;
+  std::map<std::string, const File*> file_of_shard;
   for (const std::string& shard : shards) {
-    number_of.emplace(shard, files_.size());
     add_file(File::open(index.parent_path() / shard));
+    file_of_shard.emplace(shard, files_.back().get());
   }
   for (const auto& [tensor, shard] : shard_of) {
     const auto found = by_name_.find(modern_name(tensor));
-    if (found == by_name_.end() || locations_[found->second].file != number_of.at(shard)) {
+    if (found == by_name_.end() || locations_[found->second].file != file_of_shard.at(shard)) {
       throw Error(ErrorCode::malformed, {.file = printable(index.native(), 512),
                                          .field = "weight_map: \"" + printable(tensor) + "\"",
                                          .expected = "a tensor of " + printable(shard),
@@ -152,20 +151,68 @@ void Checkpoint::add_shards(const std::filesystem::path& index) {
   }
 }
 
-void Checkpoint::add_tensor(size_t file, StoredTensor stored) {
+void Checkpoint::add_tensor(const File* file, StoredTensor stored) {
   stored.info.name = modern_name(std::move(stored.info.name));
   if (static_cast<int64_t>(tensors_.size()) == kMaxTensors) {
     throw Error(ErrorCode::limit_exceeded,
-                {.file = files_[file].path(), .expected = "at most " + std::to_string(kMaxTensors) + " tensors"});
+                {.file = file->path(), .expected = "at most " + std::to_string(kMaxTensors) + " tensors"});
   }
   if (!by_name_.emplace(stored.info.name, tensors_.size()).second) {
-    throw Error(ErrorCode::malformed, {.file = files_[file].path(),
+    throw Error(ErrorCode::malformed, {.file = file->path(),
                                        .field = tensor_field(stored.info.name),
                                        .expected = "each name once",
                                        .found = "it twice"});
   }
   tensors_.push_back(std::move(stored.info));
   locations_.push_back({file, stored.offset, std::move(stored.strides)});
+}
+
+void Checkpoint::add_memory(MemoryTensor tensor) {
+  const std::string field = tensor_field(tensor.info.name);
+  if (tensor.info.name.empty() || static_cast<int64_t>(tensor.info.name.size()) > kMaxNameBytes) {
+    throw Error(ErrorCode::malformed, {.field = field, .expected = "a name of 1 to 512 bytes"});
+  }
+  const std::optional<int64_t> count = checked_product(tensor.info.shape);
+  const std::optional<int64_t> bytes = count ? checked_mul(*count, size_of(tensor.info.dtype)) : std::nullopt;
+  if (static_cast<int64_t>(tensor.info.shape.size()) > kMaxRank || !bytes ||
+      *bytes != static_cast<int64_t>(tensor.bytes.size())) {
+    throw Error(ErrorCode::malformed, {.field = field,
+                                       .expected = std::string(name(tensor.info.dtype)) + " " +
+                                                   shape_text(tensor.info.shape) + " of at most 8 dimensions",
+                                       .found = std::to_string(tensor.bytes.size()) + " bytes"});
+  }
+  files_.push_back(std::make_unique<const File>(File::over(tensor.bytes, "memory")));
+  if (tensor.owner != nullptr) owners_.push_back(std::move(tensor.owner));
+  add_tensor(files_.back().get(), {std::move(tensor.info), 0, {}});
+}
+
+Checkpoint Checkpoint::of(std::vector<MemoryTensor> tensors) {
+  Checkpoint checkpoint;
+  for (MemoryTensor& tensor : tensors) checkpoint.add_memory(std::move(tensor));
+  return checkpoint;
+}
+
+Checkpoint Checkpoint::derived(std::shared_ptr<const Checkpoint> base,
+                               const std::function<std::optional<std::string>(const std::string&)>& rename,
+                               std::vector<MemoryTensor> others) {
+  Checkpoint checkpoint;
+  std::map<std::string, MemoryTensor> waiting;
+  for (MemoryTensor& tensor : others) waiting.emplace(tensor.info.name, std::move(tensor));
+  for (size_t i = 0; i < base->tensors_.size(); ++i) {
+    const std::optional<std::string> name = rename(base->tensors_[i].name);
+    if (!name) continue;
+    if (const auto other = waiting.find(*name); other != waiting.end()) {  // in the place of the old one
+      checkpoint.add_memory(std::move(other->second));
+      waiting.erase(other);
+      continue;
+    }
+    StoredTensor stored{base->tensors_[i], base->locations_[i].offset, base->locations_[i].strides};
+    stored.info.name = *name;
+    checkpoint.add_tensor(base->locations_[i].file, std::move(stored));
+  }
+  for (auto& [name, tensor] : waiting) checkpoint.add_memory(std::move(tensor));
+  checkpoint.owners_.push_back(std::move(base));
+  return checkpoint;
 }
 
 const TensorInfo* Checkpoint::find(std::string_view name) const {
@@ -195,12 +242,16 @@ void Checkpoint::read_f32(const TensorInfo& tensor, std::span<float> out, bool c
                                               .expected = shape_text(from.info.shape),
                                               .found = std::to_string(out.size()) + " elements asked for"});
   }
-  read_rows_as_f32(files_[location(tensor).file], from, 0, out, check_finite);
+  read_rows_as_f32(*location(tensor).file, from, 0, out, check_finite);
 }
 
 void Checkpoint::read_f32_rows(const TensorInfo& tensor, int64_t first_row, std::span<float> out,
                                bool check_finite) const {
-  read_rows_as_f32(files_[location(tensor).file], stored(tensor), first_row, out, check_finite);
+  read_rows_as_f32(*location(tensor).file, stored(tensor), first_row, out, check_finite);
+}
+
+void Checkpoint::read_as_stored(const TensorInfo& tensor, std::span<std::byte> out) const {
+  tw::read_as_stored(*location(tensor).file, stored(tensor), out);
 }
 
 void Checkpoint::read_i64(const TensorInfo& tensor, std::span<int64_t> out) const {
@@ -214,9 +265,9 @@ void Checkpoint::read_i64(const TensorInfo& tensor, std::span<int64_t> out) cons
                  .expected = std::to_string(out.size()) + " i64 values",
                  .found = std::string(name(from.info.dtype)) + " " + shape_text(from.info.shape)});
   }
-  files_[location(tensor).file].read_at(from.offset, std::as_writable_bytes(out));
+  location(tensor).file->read_at(from.offset, std::as_writable_bytes(out));
 }
 
-const std::string& Checkpoint::file_of(const TensorInfo& tensor) const { return files_[location(tensor).file].path(); }
+const std::string& Checkpoint::file_of(const TensorInfo& tensor) const { return location(tensor).file->path(); }
 
 }  // namespace tw

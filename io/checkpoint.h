@@ -2,7 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +25,22 @@ class Checkpoint {
   // format) or an index; its content decides, not its name. Throws io_error if nothing is there,
   // truncated/malformed/unsupported/limit_exceeded naming file and field.
   static Checkpoint open(const std::filesystem::path& directory_or_file);
+
+  // A tensor somewhere in memory, row-major without gaps, little-endian. `owner` keeps the memory; empty: the caller
+  // does, longer than the Checkpoint lives.
+  struct MemoryTensor {
+    TensorInfo info;
+    std::span<const std::byte> bytes;
+    std::shared_ptr<const void> owner = {};
+  };
+  // Throws malformed or limit_exceeded naming the tensor: sizes that do not fit, a name that occurs twice or is none.
+  static Checkpoint of(std::vector<MemoryTensor> tensors);
+
+  // The same tensors under other names, or not at all where `rename` gives nothing; some of them replaced or added.
+  // What is kept is read from `base`, which lives on with the new one.
+  static Checkpoint derived(std::shared_ptr<const Checkpoint> base,
+                            const std::function<std::optional<std::string>(const std::string&)>& rename,
+                            std::vector<MemoryTensor> others);
 
   Checkpoint(Checkpoint&&) noexcept = default;
   Checkpoint& operator=(Checkpoint&&) noexcept = default;
@@ -44,6 +63,9 @@ class Checkpoint {
   bool is_stored_transposed(const TensorInfo& tensor) const { return !location(tensor).strides.empty(); }
   void read_f32_rows(const TensorInfo& tensor, int64_t first_row, std::span<float> out, bool check_finite = true) const;
 
+  // The whole tensor in its own type, row-major without gaps. out.size() is its size in bytes.
+  void read_as_stored(const TensorInfo& tensor, std::span<std::byte> out) const;
+
   // A whole i64 tensor, such as the position_ids that transformers before 4.31 saved.
   void read_i64(const TensorInfo& tensor, std::span<int64_t> out) const;
 
@@ -52,7 +74,7 @@ class Checkpoint {
 
  private:
   struct Location {
-    size_t file;
+    const File* file;
     int64_t offset;
     std::vector<int64_t> strides;
   };
@@ -60,11 +82,13 @@ class Checkpoint {
   Checkpoint() = default;
   void add_file(File file);
   void add_shards(const std::filesystem::path& index);
-  void add_tensor(size_t file, StoredTensor stored);
+  void add_memory(MemoryTensor tensor);
+  void add_tensor(const File* file, StoredTensor stored);
   StoredTensor stored(const TensorInfo& tensor) const;
   const Location& location(const TensorInfo& tensor) const;
 
-  std::vector<File> files_;
+  std::vector<std::unique_ptr<const File>> files_;   // which locations_ point to
+  std::vector<std::shared_ptr<const void>> owners_;  // of memory, and of other checkpoints' files
   std::vector<TensorInfo> tensors_;
   std::vector<Location> locations_;                     // of tensors_[i]
   std::map<std::string, size_t, std::less<>> by_name_;  // index into tensors_

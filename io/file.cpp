@@ -49,14 +49,23 @@ File File::open(const std::filesystem::path& path) {
   return file;
 }
 
+File File::over(std::span<const std::byte> bytes, std::string name) {
+  File file(-1, std::move(name));
+  file.memory_ = bytes.data();
+  file.size_ = static_cast<int64_t>(bytes.size());
+  return file;
+}
+
 File::File(File&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
+      memory_(other.memory_),
       size_(other.size_),
       modified_(other.modified_),
       path_(std::move(other.path_)) {}
 
 File& File::operator=(File&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
+  std::swap(memory_, other.memory_);
   std::swap(size_, other.size_);
   std::swap(modified_, other.modified_);
   std::swap(path_, other.path_);
@@ -68,6 +77,17 @@ File::~File() {
 }
 
 void File::read_at(int64_t offset, std::span<std::byte> out) const {
+  if (descriptor_ < 0) {
+    if (out.empty()) return;
+    if (offset < 0 || offset > size_ || static_cast<int64_t>(out.size()) > size_ - offset) {
+      throw Error(ErrorCode::truncated,
+                  {.file = path_,
+                   .expected = std::to_string(out.size()) + " bytes from byte " + std::to_string(offset),
+                   .found = std::to_string(size_) + " in all"});
+    }
+    std::memcpy(out.data(), memory_ + offset, out.size());
+    return;
+  }
   constexpr size_t kMostAtOnce = size_t{1} << 30;  // Linux itself transfers at most 2 GiB - 4 KiB a call
   while (!out.empty()) {
     const ssize_t got = ::pread(descriptor_, out.data(), std::min(out.size(), kMostAtOnce), offset);
@@ -86,6 +106,7 @@ void File::read_at(int64_t offset, std::span<std::byte> out) const {
 }
 
 void File::check_unchanged() const {
+  if (descriptor_ < 0) return;
   struct stat status;
   if (::fstat(descriptor_, &status) != 0) fail(ErrorCode::io_error, path_, system_message(errno));
   if (status.st_size != size_ || !same_time(status.st_mtim, modified_))

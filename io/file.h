@@ -22,6 +22,10 @@ class File {
   // is not a regular file.
   static File open(const std::filesystem::path& path);
 
+  // Bytes in memory as if they were a file; `name` stands for it in messages. They have to stay as long as the File
+  // and what it is moved into.
+  static File over(std::span<const std::byte> bytes, std::string name);
+
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
@@ -40,6 +44,7 @@ class File {
   File(int descriptor, std::string path) : descriptor_(descriptor), path_(std::move(path)) {}
 
   int descriptor_ = -1;
+  const std::byte* memory_ = nullptr;  // instead of a descriptor
   int64_t size_ = 0;
   timespec modified_ = {};
   std::string path_;

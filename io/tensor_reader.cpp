@@ -82,16 +82,16 @@ struct Axis {
   int64_t out_step;   // elements
 };
 
-// Any strides: elements are visited in the order in which they lie in the file and scattered into `out`.
-void read_strided(const File& file, const StoredTensor& tensor, int64_t first_row, std::span<float> out) {
-  const DType dtype = tensor.info.dtype;
-  const int64_t width = size_of(dtype);
+// Any strides: elements are visited in the order in which they lie in the file. put(element, index in the output).
+template <class Put>
+void visit_strided(const File& file, const StoredTensor& tensor, int64_t first_row, int64_t count, Put put) {
+  const int64_t width = size_of(tensor.info.dtype);
   const size_t rank = tensor.info.shape.size();
   std::array<Axis, kMaxRank> axes;
   int64_t out_step = 1;
   int64_t last = 0;  // byte offset of the last element from the first
   for (size_t d = rank; d-- > 0;) {
-    const int64_t size = d == 0 ? static_cast<int64_t>(out.size()) / out_step : tensor.info.shape[d];
+    const int64_t size = d == 0 ? count / out_step : tensor.info.shape[d];
     axes[d] = {size, tensor.strides[d] * width, out_step};
     last += (size - 1) * axes[d].file_step;
     out_step *= size;
@@ -104,8 +104,8 @@ void read_strided(const File& file, const StoredTensor& tensor, int64_t first_ro
   std::array<int64_t, kMaxRank> index = {};
   int64_t from = begin;
   int64_t to = 0;
-  for (size_t n = 0; n < out.size(); ++n) {
-    convert_to_f32(dtype, window.element(from, width), out.subspan(static_cast<size_t>(to), 1));
+  for (int64_t n = 0; n < count; ++n) {
+    put(window.element(from, width), to);
     for (size_t d = rank; d-- > 0;) {  // the next index, last axis fastest
       from += axes[d].file_step;
       to += axes[d].out_step;
@@ -115,6 +115,12 @@ void read_strided(const File& file, const StoredTensor& tensor, int64_t first_ro
       index[d] = 0;
     }
   }
+}
+
+void read_strided(const File& file, const StoredTensor& tensor, int64_t first_row, std::span<float> out) {
+  visit_strided(file, tensor, first_row, static_cast<int64_t>(out.size()), [&](const std::byte* element, int64_t to) {
+    convert_to_f32(tensor.info.dtype, element, out.subspan(static_cast<size_t>(to), 1));
+  });
 }
 
 }  // namespace
@@ -162,6 +168,25 @@ void read_rows_as_f32(const File& file, const StoredTensor& tensor, int64_t firs
   } else {
     read_strided(file, tensor, first_row, out);
     if (check_finite) require_finite(file, tensor, out, first_row * row_elements);
+  }
+  file.check_unchanged();
+}
+
+void read_as_stored(const File& file, const StoredTensor& tensor, std::span<std::byte> out) {
+  const int64_t width = size_of(tensor.info.dtype);
+  const std::optional<int64_t> count = checked_product(tensor.info.shape);
+  const std::optional<int64_t> bytes = count ? checked_mul(*count, width) : std::nullopt;
+  if (!bytes || *bytes != static_cast<int64_t>(out.size())) {
+    fail(ErrorCode::invalid_argument, file, tensor, shape_text(tensor.info.shape),
+         std::to_string(out.size()) + " bytes asked for");
+  }
+  if (out.empty()) return;
+  if (tensor.strides.empty()) {
+    file.read_at(tensor.offset, out);
+  } else {
+    visit_strided(file, tensor, 0, *count, [&](const std::byte* element, int64_t to) {
+      std::copy(element, element + width, out.data() + to * width);
+    });
   }
   file.check_unchanged();
 }

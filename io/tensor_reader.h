@@ -14,6 +14,9 @@ namespace tw {
 void read_rows_as_f32(const File& file, const StoredTensor& tensor, int64_t first_row, std::span<float> out,
                       bool check_finite);
 
+// The whole tensor in its own type, row-major without gaps. out.size() is its size in bytes.
+void read_as_stored(const File& file, const StoredTensor& tensor, std::span<std::byte> out);
+
 // Checks, without reading, that every element lies in [begin, end) of a file: no negative stride or dimension, nothing
 // overflows. Returns false if not.
 bool fits(const StoredTensor& tensor, int64_t begin, int64_t end);

@@ -126,7 +126,30 @@ constexpr int64_t attention_scratch(int64_t keys, int64_t width) {
   return keys_padded * width + keys * width_padded + kAttentionRows * keys_padded;
 }
 
-// The same attention on bf16 numbers: scores, maxima and sums are f32, probabilities are rounded to bf16 before they
+// Attention with everything that a model may add to it, of one head and one sequence:
+//   out[i, :] = sum_j w[i, j] v[j, :],   w[i, :] = head_scale softmax_j(s[i, j])
+//   s[i, j] = scale (q[i, :] . k[j, :] + (q[i, :] + k[j, :]) . e[i, j]) + bias[i, j]
+//   e[i, j] = distances[distance_of_first + i distance_step - j, :], without k[j, :] unless distances_of_keys
+// A causal query i sees keys up to causal_first + i: behind them the bias is the lowest f32. s is rounded to f32 once
+// the bias is in, so that the lowest f32 absorbs any score of ordinary size and a row of nothing else is uniform.
+// Where s or its row's maximum is not finite the row is what IEEE arithmetic makes of it: NaN.
+// |out - ref| as for attention with S = scale max_j (sum |q k_j| + sum |(q + k_j) e|) + max_j |bias|, where the bias
+// is not the lowest; |w - ref| <= (2 (width + 4) S + keys + 16) eps w.
+struct AttentionFullArgs {
+  AttentionArgs base;           // with its scratch
+  const float* bias = nullptr;  // [queries, keys], or null: 0
+  int64_t bias_stride = 0;      // 0: one row for all queries
+  bool causal = false;
+  int64_t causal_first = 0;
+  const float* distances = nullptr;  // dense rows of `width`, or null: no such term
+  int64_t distance_of_first = 0, distance_step = 0;
+  bool distances_of_keys = false;
+  float head_scale = 1.0f;
+  float* weights = nullptr;  // w [queries, keys], rows weights_stride apart, or null: not wanted
+  int64_t weights_stride = 0;
+};
+
+// Plain attention on bf16 numbers: scores, maxima and sums are f32, probabilities are rounded to bf16 before they
 // weigh values, rows of out at the end. Rows of q, k and v begin at even addresses of elements (4 bytes).
 // |out - ref| <= 2^-8 (1 + 1) sum_j p |v|, and twice what attention permits.
 struct AttentionBf16Args {
@@ -240,6 +263,7 @@ struct KernelTable {
   void (*linear_int8)(const LinearInt8Args&);
   void (*quantize)(const QuantizeArgs&);
   void (*attention)(const AttentionArgs&);
+  void (*attention_full)(const AttentionFullArgs&);
   void (*attention_bf16)(const AttentionBf16Args&);
   void (*layer_norm)(const LayerNormArgs&);
   void (*softmax)(const RowsArgs&);

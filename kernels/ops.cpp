@@ -205,6 +205,45 @@ void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<con
   });
 }
 
+void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads,
+               const AttentionTerms& terms) {
+  const int64_t width = q.columns / heads, items = static_cast<int64_t>(sequences.size());
+  const int64_t parts = ceil_div(ex.member.count, std::max<int64_t>(1, items * heads));
+  const int64_t key_step = terms.key_head_step == 0 ? width : terms.key_head_step;
+  ex.for_each_unit(items * heads * parts, [&](int64_t unit) {
+    const int64_t item = unit / (heads * parts), head = unit / parts % heads, part = unit % parts;
+    const Sequence& s = sequences[static_cast<size_t>(item)];
+    const int64_t first = s.queries * part / parts, end = s.queries * (part + 1) / parts;
+    if (first == end) return;
+    ex.kernels->attention_full(
+        {.base = {.q = q.f32_row(s.first_query + first) + head * width,
+                  .k = k.f32_row(s.first_key) + head * key_step,
+                  .v = v.f32_row(s.first_key) + head * key_step,
+                  .q_stride = q.stride,
+                  .k_stride = k.stride,
+                  .v_stride = v.stride,
+                  .out = out.f32_row(s.first_query + first) + head * width,
+                  .out_stride = out.stride,
+                  .queries = end - first,
+                  .keys = s.keys,
+                  .width = width,
+                  .scale = 1.0f / std::sqrt(static_cast<float>(width)),
+                  .scratch = ex.scratch},
+         .bias = terms.bias == nullptr ? nullptr : terms.bias + item * terms.bias_item + first * terms.bias_query,
+         .bias_stride = terms.bias_query,
+         .causal = terms.causal,
+         .causal_first = terms.causal_first + first,
+         .distances = terms.distances,
+         .distance_of_first = terms.distance_of_first + first * terms.distance_step,
+         .distance_step = terms.distance_step,
+         .distances_of_keys = terms.distances_of_keys,
+         .head_scale = terms.head_scale == nullptr ? 1.0f : terms.head_scale[head],
+         .weights =
+             terms.weights == nullptr ? nullptr : terms.weights + ((item * heads + head) * s.queries + first) * s.keys,
+         .weights_stride = s.keys});
+  });
+}
+
 int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width, DType type) {
   const auto floats = type == DType::bf16 ? attention_bf16_scratch : attention_scratch;
   return round_up(floats(most_keys, head_width), kStrip);
@@ -214,6 +253,30 @@ void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows) {
   for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     for (int64_t r = first; r < first + count; ++r)
       std::memcpy(y.row(r), x.row(rows[static_cast<size_t>(r)]), static_cast<size_t>(y.columns * size_of(y.dtype)));
+  });
+}
+
+void copy_rows(Exec& ex, Tensor y, Tensor x) {
+  for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
+    for (int64_t r = first; r < first + count; ++r) {
+      if (y.dtype == x.dtype) {
+        std::memcpy(y.row(r), x.row(r), static_cast<size_t>(y.columns * size_of(y.dtype)));
+      } else {
+        ex.kernels->f32_to_bf16({x.row(r), y.row(r), y.columns});
+      }
+    }
+  });
+}
+
+void store_heads(Exec& ex, const HeadBlocks& b, Tensor x) {
+  const int64_t width = x.columns / b.heads;
+  ex.for_each_unit(b.items * b.heads, [&](int64_t unit) {
+    const int64_t item = unit / b.heads, head = unit % b.heads;
+    float* to = b.to + unit * (b.past + b.length) * width;
+    if (b.past > 0) std::memcpy(to, b.before + unit * b.past * width, static_cast<size_t>(b.past * width) * 4);
+    for (int64_t t = 0; t < b.length; ++t)
+      std::memcpy(to + (b.past + t) * width, x.f32_row(item * b.length + t) + head * width,
+                  static_cast<size_t>(width) * 4);
   });
 }
 

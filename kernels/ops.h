@@ -122,6 +122,24 @@ struct Sequence {
 // out = softmax(q k^T / sqrt(d)) v for each sequence and head; head h is columns [h d, (h+1) d).   all [*, heads * d],
 // all f32 or all bf16
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads);
+
+// What a model may add to attention. Zero is nothing. kernel_table.h has the formulas (AttentionFullArgs).
+struct AttentionTerms {
+  const float* bias = nullptr;            // added to the scores
+  int64_t bias_item = 0, bias_query = 0;  // floats from one item or query to the next; 0: the same for all
+  bool causal = false;                    // query i of an item sees keys up to causal_first + i
+  int64_t causal_first = 0;
+  const float* distances = nullptr;  // dense [*, d]: query i and key j meet in row distance_of_first + i step - j
+  int64_t distance_of_first = 0, distance_step = 1;
+  bool distances_of_keys = false;
+  const float* head_scale = nullptr;  // [heads]
+  float* weights = nullptr;           // wanted: dense [items, heads, queries, keys], of items of equal size
+  int64_t key_head_step = 0;          // floats from one head to the next in k and v; 0: heads side by side in columns
+};
+// Attention with these, f32 alone.     q and out [*, heads * d]; k and v the same, or [*, d] with a key_head_step
+void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads,
+               const AttentionTerms& terms);
+
 // Elements between rows of an activation, with room for the depth that products read: an odd number of cache lines, so
 // that the same column of many rows does not fall into a few sets of the cache.
 inline int64_t activation_stride(int64_t width, DType type) {
@@ -136,6 +154,20 @@ int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width, DType ty
 
 // y[i] = x[rows[i]], of the same type.
 void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows);
+
+// y = x, row by row; y may be bf16 where x is f32.
+void copy_rows(Exec& ex, Tensor y, Tensor x);
+
+// Rows of heads side by side, as one dense block a head behind what it had before:
+//   to[item, head, 0 : past, :] = before[item, head, :, :],   to[item, head, past + t, :] = x[item length + t, head d
+//   ...]
+// x [items length, heads d] f32, to [items, heads, past + length, d], before [items, heads, past, d].
+struct HeadBlocks {
+  float* to;
+  const float* before;  // not read if past is 0
+  int64_t items, heads, length, past;
+};
+void store_heads(Exec& ex, const HeadBlocks& blocks, Tensor x);
 
 // y = x / |x|, row by row; y may be x.
 void l2_normalize(Exec& ex, Tensor y, Tensor x);

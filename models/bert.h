@@ -1,11 +1,13 @@
 // The text tower: a BERT encoder.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/arena.h"
+#include "models/bert_request.h"
 #include "models/capture.h"
 #include "models/config.h"
 #include "models/stop.h"
@@ -13,12 +15,22 @@
 
 namespace tw {
 
+// A decoder's attention to the rows of an encoder.
+struct BertCross {
+  Linear qkv;  // as a block's
+  Linear out;
+  LayerNorm norm;
+};
+
 struct BertBlock {
-  Linear qkv;  // queries, keys, values; each padded to whole strips
+  int64_t heads;  // left after pruning
+  Linear qkv;     // queries, keys, values of these heads; each padded to whole strips
   Linear out;
   LayerNorm attention_norm;
   Linear intermediate, output;
   LayerNorm output_norm;
+  std::optional<BertCross> cross;
+  Buffer distances;  // [2 P - 1, d], of relative positions alone
 };
 
 // The residual stream, and the same rounded to what products read; in f32 models one tensor.
@@ -31,16 +43,17 @@ struct BertRows {
 
 // Activations of at most R rows (tokens of all texts of a slice, back to back) and R texts, H wide; Hp is H in whole
 // strips, I the width inside the feed-forward part. What products read and attention sees has the model's activation
-// type.
+// type. Attention with terms (AttentionTerms) works in f32 instead.
 struct BertScratch {
   BertRows x;    // [R, H]
   BertRows cls;  // [R, H]   the first tokens, in the last block
-  Tensor c;      // [R, H]   attention's result
+  Tensor c;      // [R, H]   attention's result as a product reads it
+  Tensor a;      // [R, H]   and as attention writes it: c itself where the types are the same
   Tensor q;      // [R, Hp]
   Tensor kv;     // [R, 2 Hp]
   Tensor h;      // [R, I]
 
-  static BertScratch plan(Arena& arena, const TextConfig& config, int64_t rows, DType type);
+  static BertScratch plan(Arena& arena, const TextConfig& config, int64_t rows, DType type, DType attention);
 };
 
 // Texts packed back to back, without padding. Ids are valid.
@@ -55,39 +68,57 @@ struct PackedTexts {
 // Immutable after loading; any number of Sessions may use one at once.
 class Bert {
  public:
-  // Throws unsupported for what the encoder does not run: relative positions, decoders, pruned heads.
   explicit Bert(const TextConfig& config);
-  // `prefix`: "text_model." in a full checkpoint, "" in a stand-alone one.
+  // `prefix`: "text_model." in a full checkpoint, "" in a stand-alone one, which may have a pooler.
   void bind(WeightBinder& binder, const std::string& prefix);
 
   // Calls body(Linear) for the products of every block.
   template <class Body>
   void for_each_linear(Body body) const {
-    for (const BertBlock& b : blocks_)
+    for (const BertBlock& b : blocks_) {
       for (const Linear* w : {&b.qkv, &b.out, &b.intermediate, &b.output}) body(*w);
+      if (b.cross) body(b.cross->qkv), body(b.cross->out);
+    }
   }
   template <class Body>
   void for_each_linear(Body body) {
-    for (BertBlock& b : blocks_)
+    for (BertBlock& b : blocks_) {
       for (Linear* w : {&b.qkv, &b.out, &b.intermediate, &b.output}) body(*w);
+      if (b.cross) body(b.cross->qkv), body(b.cross->out);
+    }
   }
 
   // Collective. The first token's last hidden state of each text [texts, H]: a view into the scratch, not filled if
   // stopped. With a capture every row of the last block is computed, else only the first tokens'.
   Tensor forward(Exec& ex, BertScratch& s, const PackedTexts& texts, Stop& stop, Capture* capture) const;
+  // Collective. The full driver: every row of every layer, with what the request adds and into what it wants. The same
+  // view of the first tokens. The scratch's attention is f32.
+  Tensor forward(Exec& ex, BertScratch& s, const BertRequest& request, Stop& stop) const;
+
+  // The type in which the plain driver's attention works, given that of the activations.
+  DType attention_type(DType activations) const { return plain_attention() ? activations : DType::f32; }
+  bool plain_attention() const { return !relative_ && !config_.is_decoder; }
+  bool relative() const { return relative_; }
+  bool has_pooler() const { return pooler_.weights.n() > 0; }
+  int64_t heads(int64_t layer) const { return blocks_[static_cast<size_t>(layer)].heads; }
 
   const TextConfig& config() const { return config_; }
 
  private:
+  // `pass` null: nothing is added but what the model itself has.
   void block(Exec& ex, const BertBlock& b, BertScratch& s, const BertRows& x, const BertRows& wanted,
-             std::span<const Sequence> sequences, const Tap& tap) const;
+             std::span<const Sequence> sequences, const Tap& tap, const BertPass* pass) const;
+  void attend(Exec& ex, const BertBlock& b, BertScratch& s, Tensor c, Tensor q, Tensor k, Tensor v,
+              std::span<const Sequence> sequences, const BertPass* pass) const;
+  void attend_encoder(Exec& ex, const BertCross& b, BertScratch& s, Tensor c, Tensor q, const BertPass& pass) const;
 
   TextConfig config_;
-  int64_t heads_;
   Activation activation_;
-  Buffer word_, position_, type_;  // [V, H], [P, H], [T, H]
+  bool relative_, keys_meet_distances_;
+  Buffer word_, position_, type_;  // [V, H], [P, H] (zeros where positions are relative), [T, H]
   LayerNorm embedding_norm_;
   std::vector<BertBlock> blocks_;
+  Linear pooler_;  // [H, H], or nothing
 };
 
 }  // namespace tw

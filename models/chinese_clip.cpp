@@ -10,11 +10,26 @@
 namespace tw {
 
 ChineseClip::ChineseClip(const ChineseClipConfig& config, Towers towers) : config_(config) {
-  if (towers != Towers::image) text_.emplace(config.text);
-  if (towers != Towers::text) vision_.emplace(config.vision);
+  const ConfigKind kind = config.kind;
+  if ((kind == ConfigKind::text && towers == Towers::image) || (kind == ConfigKind::vision && towers == Towers::text))
+    throw Error(ErrorCode::invalid_argument,
+                {.field = "towers", .note = "config.json is of the other tower, which stands alone"});
+  if (towers != Towers::image && kind != ConfigKind::vision) text_.emplace(config.text);
+  if (towers != Towers::text && kind != ConfigKind::text) vision_.emplace(config.vision);
+}
+
+int64_t ChineseClip::embedding_width() const {
+  if (has_embeddings()) return config_.projection_dim;
+  return text_ ? config_.text.hidden_size : config_.vision.hidden_size;
 }
 
 void ChineseClip::bind(WeightBinder& w) {
+  if (!has_embeddings()) {
+    if (text_) text_->bind(w, "");
+    if (vision_)
+      vision_->bind(w, "vision_model.");  // ChineseCLIPVisionModel wraps its transformer, the text model none
+    return;
+  }
   if (text_) {
     text_->bind(w, "text_model.");
     w.projection(text_projection_, "text_projection", config_.projection_dim, config_.text.hidden_size);
@@ -36,11 +51,6 @@ LoadOptions effective(LoadOptions options, Towers towers) {
 }  // namespace
 
 void ChineseClip::check_fit(WeightBinder& binder) {
-  if (config_.kind != ConfigKind::joint)
-    throw Error(ErrorCode::unsupported, {.file = "config.json",
-                                         .field = "model_type",
-                                         .expected = "\"chinese_clip\"",
-                                         .found = "the configuration of one tower"});
   bind(binder);
   binder.check();
 }
@@ -61,7 +71,7 @@ std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoin
   model->bind(binder);
   binder.read();
   if (model->vision_) model->vision_->finish_loading();
-  model->logit_scale_ = std::exp(model->logit_scale_);
+  if (model->has_embeddings()) model->logit_scale_ = std::exp(model->logit_scale_);
   model->weight_bytes_ = binder.bytes();
   if (options.precision == Precision::bf16) model->precision_ = Precision::bf16;
   if (options.precision == Precision::int8) model->quantize(options);

@@ -11,7 +11,8 @@ namespace tw {
 
 enum class Towers { both, text, image };
 
-// Immutable after loading; share it between Sessions and threads.
+// Or one tower alone, where the configuration is of one. Immutable after loading; share it between Sessions and
+// threads.
 class ChineseClip {
  public:
   // Reads and packs what `towers` needs. Throws missing_tensor or shape_mismatch with every difference between the
@@ -29,7 +30,9 @@ class ChineseClip {
   const Vit* vision() const { return vision_ ? &*vision_ : nullptr; }
   const Linear& text_projection() const { return text_projection_; }    // [J, H]
   const Linear& image_projection() const { return image_projection_; }  // [J, D]
-  int64_t embedding_width() const { return config_.projection_dim; }    // J
+  // A tower that stands alone has no projections; its first tokens' states take the place of embeddings.
+  bool has_embeddings() const { return config_.kind == ConfigKind::joint; }
+  int64_t embedding_width() const;                    // J, or the tower's width
   float logit_scale() const { return logit_scale_; }  // exp of the stored parameter, ~100 in published models
   Precision precision() const { return precision_; }
   // Of what products read and attention sees.

@@ -80,6 +80,9 @@ void check_text(const TextConfig& c, const Place& place) {
     place.fail(ErrorCode::unsupported, "position_embedding_type", "absolute, relative_key or relative_key_query",
                printable(positions));
   }
+  if (c.add_cross_attention && !c.is_decoder) {
+    place.fail(ErrorCode::malformed, "add_cross_attention", "false, as is_decoder is false", "true");
+  }
   for (const auto& [layer, heads] : c.pruned_heads) {
     const std::string key = "pruned_heads." + std::to_string(layer);
     if (layer < 0 || layer >= c.num_hidden_layers) {

@@ -6,6 +6,7 @@
 #include "core/cpu_info.h"
 #include "core/error.h"
 #include "kernels/select.h"
+#include "models/session_calls.h"
 
 namespace tw {
 
@@ -14,15 +15,11 @@ struct Session::Scratch {
   int64_t rows = 0;  // tokens in a slice
   BertScratch text;
   VitScratch vision;
-  float* attention = nullptr;  // [threads, attention_floats]
-  int64_t attention_floats = 0;
+  OpMemory ops;
   // Where sequences begin; as many as a slice can hold.
   Sequence *every_token = nullptr, *first_token = nullptr;  // [rows]
   int64_t* first_rows = nullptr;                            // [rows]
   int32_t *type_zeros = nullptr, *positions = nullptr;      // [rows]
-  uint8_t* quantized = nullptr;                             // [rows, widest input of a product], eight-bit models only
-  float* quantized_scale = nullptr;                         // [rows]
-  int32_t* quantized_zero = nullptr;                        // [rows]
 };
 
 namespace {
@@ -31,25 +28,9 @@ namespace {
   throw Error(ErrorCode::invalid_argument, {.field = field, .expected = expected, .found = found});
 }
 
-// Frees the session when the call ends, however it ends.
-class Occupied {
- public:
-  explicit Occupied(std::atomic_flag& flag) : flag_(flag) {
-    if (flag_.test_and_set(std::memory_order_acquire))
-      throw Error(ErrorCode::busy,
-                  {.field = "session", .note = "another thread is using it; make one session a thread"});
-  }
-  ~Occupied() { flag_.clear(std::memory_order_release); }
-  Occupied(const Occupied&) = delete;
-  Occupied& operator=(const Occupied&) = delete;
-
- private:
-  std::atomic_flag& flag_;
-};
-
-void throw_if_stopped(const Stop& stop) {
-  if (stop.stopped())
-    throw Error(ErrorCode::cancelled, {.field = "encode", .note = "the deadline passed or the caller asked to stop"});
+// A tower that stands alone has no projection: its first tokens are the result.
+void project(Exec& ex, Tensor y, Tensor x, const Linear& w) {
+  w.weights.n() > 0 ? linear(ex, y, x, w) : copy_rows(ex, y, x);
 }
 
 const SessionOptions& checked(const SessionOptions& options) {
@@ -72,24 +53,26 @@ Session::Scratch Session::plan(Arena& arena, const ChineseClip& model, const Ses
   // Both towers use the same memory: they never run at once.
   if (text != nullptr && vision != nullptr) {
     Arena text_only, vision_only;
-    BertScratch::plan(text_only, text->config(), s.rows, type);
-    VitScratch::plan(vision_only, vision->config(), s.rows, type);
+    BertScratch::plan(text_only, text->config(), s.rows, type, text->attention_type(type));
+    VitScratch::plan(vision_only, vision->config(), s.rows, s.rows / image_tokens, type);
     const int64_t bytes = std::max(text_only.used(), vision_only.used());
     if (std::byte* shared = static_cast<std::byte*>(arena.take_bytes(bytes))) {
       Arena first(shared, bytes), second(shared, bytes);
-      s.text = BertScratch::plan(first, text->config(), s.rows, type);
-      s.vision = VitScratch::plan(second, vision->config(), s.rows, type);
+      s.text = BertScratch::plan(first, text->config(), s.rows, type, text->attention_type(type));
+      s.vision = VitScratch::plan(second, vision->config(), s.rows, s.rows / image_tokens, type);
     }
   } else if (text != nullptr) {
-    s.text = BertScratch::plan(arena, text->config(), s.rows, type);
+    s.text = BertScratch::plan(arena, text->config(), s.rows, type, text->attention_type(type));
   } else if (vision != nullptr) {
-    s.vision = VitScratch::plan(arena, vision->config(), s.rows, type);
+    s.vision = VitScratch::plan(arena, vision->config(), s.rows, s.rows / image_tokens, type);
   }
-  if (text != nullptr) s.attention_floats = attention_scratch_floats(longest_text, text->config().head_dim(), type);
+  int64_t attention_floats = 0;
+  if (text != nullptr)
+    attention_floats = attention_scratch_floats(longest_text, text->config().head_dim(), text->attention_type(type));
   if (vision != nullptr)
-    s.attention_floats =
-        std::max(s.attention_floats, attention_scratch_floats(image_tokens, vision->config().head_dim(), type));
-  s.attention = arena.take(std::max(options.threads, 1), s.attention_floats).f32();
+    attention_floats =
+        std::max(attention_floats, attention_scratch_floats(image_tokens, vision->config().head_dim(), type));
+  s.ops = plan_ops(arena, model, options.threads, attention_floats, s.rows);
   const auto array = [&]<class T>(T*& pointer) {
     pointer = static_cast<T*>(arena.take_bytes(s.rows * static_cast<int64_t>(sizeof(T))));
   };
@@ -98,15 +81,27 @@ Session::Scratch Session::plan(Arena& arena, const ChineseClip& model, const Ses
   array(s.first_rows);
   array(s.type_zeros);
   array(s.positions);
+  return s;
+}
+
+Session::OpMemory Session::plan_ops(Arena& arena, const ChineseClip& model, int threads, int64_t attention_floats,
+                                    int64_t rows) {
+  OpMemory m;
+  m.attention_floats = attention_floats;
+  m.attention = arena.take(std::max(threads, 1), attention_floats).f32();
   if (model.precision() == Precision::int8) {
     int64_t widest = 0;
     model.for_each_linear([&](const Linear& w) { widest = std::max(widest, w.weights.k()); });
-    s.quantized = static_cast<uint8_t*>(arena.take_bytes(s.rows * quantized_stride(widest)));
-    array(s.quantized_scale);
-    array(s.quantized_zero);
+    m.quantized = static_cast<uint8_t*>(arena.take_bytes(rows * quantized_stride(widest)));
+    m.quantized_scale = arena.take(1, rows).f32();
+    m.quantized_zero = static_cast<int32_t*>(arena.take_bytes(rows * static_cast<int64_t>(sizeof(int32_t))));
   }
-  return s;
+  return m;
 }
+
+const Session::OpMemory& Session::op_memory() const { return scratch_->ops; }
+
+int64_t Session::items_in_slice(int64_t rows_each) const { return std::max<int64_t>(1, scratch_->rows / rows_each); }
 
 int64_t Session::scratch_bytes(const ChineseClip& model, const SessionOptions& options) {
   Arena measure;
@@ -136,34 +131,8 @@ Session::Session(std::shared_ptr<const ChineseClip> model, const SessionOptions&
 
 Session::~Session() = default;
 
-// One parallel region: body(ex) on every member.
-template <class Body>
-void Session::run(const ProductObserver* observer, Body body) {
-  struct Region {
-    Session* session;
-    const ProductObserver* observer;
-    Body* body;
-  } region{this, observer, &body};
-  work_.reset();
-  team_.run(
-      [](void* argument, const Member& member) {
-        const Region& r = *static_cast<Region*>(argument);
-        const Scratch& s = *r.session->scratch_;
-        Exec ex{.kernels = r.session->kernels_,
-                .member = member,
-                .work = &r.session->work_,
-                .scratch = s.attention + member.index * s.attention_floats,
-                .quantized = s.quantized,
-                .quantized_scale = s.quantized_scale,
-                .quantized_zero = s.quantized_zero,
-                .observer = r.observer};
-        (*r.body)(ex);
-      },
-      &region);
-}
-
 void Session::encode_images(const ImageBatch& images, std::span<float> out, const EmbedOptions& options) {
-  const Occupied occupied(busy_);
+  const OccupiedSession occupied(busy_);
   const Vit* vision = model_->vision();
   if (vision == nullptr) invalid("images", "a model with its image tower loaded", "none");
   const VisionConfig& c = vision->config();
@@ -200,10 +169,10 @@ void Session::encode_image_slice(const ImageBatch& images, float* out, const Emb
   const PatchSource pixels{images.pixels, images.u8,      images.table, c.image_size,
                            c.image_size,  c.num_channels, c.patch_size};
   const Tensor result = matrix(out, images.count, model_->embedding_width());
-  run(options.observer, [&](Exec& ex) {
+  run(s.ops, options.observer, [&](Exec& ex) {
     const Tensor pooled = vision.forward(ex, s.vision, pixels, rows, stop, options.capture);
     const Tap tap{options.capture, "image"};
-    linear(ex, result, pooled, model_->image_projection());
+    project(ex, result, pooled, model_->image_projection());
     tap(ex, "features", result);
     if (options.normalize) l2_normalize(ex, result, result);
     if (options.normalize) tap(ex, "embeds", result);
@@ -243,7 +212,7 @@ void Session::check(const TextBatch& texts) const {
 }
 
 void Session::encode_texts(const TextBatch& texts, std::span<float> out, const EmbedOptions& options) {
-  const Occupied occupied(busy_);
+  const OccupiedSession occupied(busy_);
   if (model_->text() == nullptr) invalid("texts", "a model with its text tower loaded", "none");
   check(texts);
   const int64_t count = static_cast<int64_t>(texts.offsets.size()) - 1, width = model_->embedding_width();
@@ -283,10 +252,10 @@ void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t c
       .first_rows = {s.first_rows, n},
   };
   const Tensor result = matrix(out, count, model_->embedding_width());
-  run(options.observer, [&](Exec& ex) {
+  run(s.ops, options.observer, [&](Exec& ex) {
     const Tensor pooled = model_->text()->forward(ex, s.text, packed, stop, options.capture);
     const Tap tap{options.capture, "text"};
-    linear(ex, result, pooled, model_->text_projection());
+    project(ex, result, pooled, model_->text_projection());
     tap(ex, "features", result);
     if (options.normalize) l2_normalize(ex, result, result);
     if (options.normalize) tap(ex, "embeds", result);
@@ -295,7 +264,7 @@ void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t c
 
 void Session::compare(std::span<const float> text_embeds, std::span<const float> image_embeds,
                       std::span<float> logits_per_text) {
-  const Occupied occupied(busy_);
+  const OccupiedSession occupied(busy_);
   const int64_t width = model_->embedding_width();
   const int64_t texts = static_cast<int64_t>(text_embeds.size()) / width;
   const int64_t images = static_cast<int64_t>(image_embeds.size()) / width;
@@ -309,7 +278,7 @@ void Session::compare(std::span<const float> text_embeds, std::span<const float>
   const Tensor t = matrix(const_cast<float*>(text_embeds.data()), texts, width);
   const Tensor i = matrix(const_cast<float*>(image_embeds.data()), images, width);
   const Tensor y = matrix(logits_per_text.data(), texts, images);
-  run(nullptr, [&](Exec& ex) { similarity(ex, y, t, i, model_->logit_scale()); });
+  run(op_memory(), nullptr, [&](Exec& ex) { similarity(ex, y, t, i, model_->logit_scale()); });
 }
 
 }  // namespace tw

@@ -9,6 +9,7 @@
 #include "core/arena.h"
 #include "core/parallel.h"
 #include "models/chinese_clip.h"
+#include "models/forward.h"
 
 namespace tw {
 
@@ -25,6 +26,12 @@ struct EmbedOptions {
   bool normalize = true;  // divide each embedding by its length
   Capture* capture = nullptr;
   const ProductObserver* observer = nullptr;
+  const std::atomic<bool>* cancel = nullptr;
+  Stop::Clock::time_point deadline = Stop::Clock::time_point::max();
+};
+
+// How a forward pass may be ended early.
+struct ForwardOptions {
   const std::atomic<bool>* cancel = nullptr;
   Stop::Clock::time_point deadline = Stop::Clock::time_point::max();
 };
@@ -46,8 +53,9 @@ struct TextBatch {
 };
 
 // Owns scratch for one caller at a time; a second caller meanwhile gets the error busy. Encode calls allocate nothing
-// (captures apart). Batches of any size run in slices of `max_rows` tokens. An embedding's bits depend on the model,
-// the kernel table and the input alone: not on the batch, its place in it, or the number of threads.
+// (captures apart); forward passes allocate what they make, and keep their scratch. Batches of any size run in slices
+// of `max_rows` tokens. An embedding's bits depend on the model, the kernel table and the input alone: not on the
+// batch, its place in it, or the number of threads.
 class Session {
  public:
   // Throws limit_exceeded if the scratch would exceed the budget, out_of_memory if the system refuses it.
@@ -57,6 +65,11 @@ class Session {
   // out [count, J]. Throws invalid_argument naming the argument, cancelled, busy. `out` is unspecified after an error.
   void encode_images(const ImageBatch& images, std::span<float> out, const EmbedOptions& options = {});
   void encode_texts(const TextBatch& texts, std::span<float> out, const EmbedOptions& options = {});
+
+  // Everything that the reference documents of the towers. Throws as above, and unsupported for features and embeds of
+  // a tower that stands alone.
+  Outputs forward(const TextForward& text, const ForwardOptions& options = {});
+  Outputs forward(const VisionForward& vision, const ForwardOptions& options = {});
 
   // logits_per_text [texts, images] = logit_scale * text_embeds [texts, J] . image_embeds [images, J].
   void compare(std::span<const float> text_embeds, std::span<const float> image_embeds,
@@ -74,8 +87,54 @@ class Session {
  private:
   struct Scratch;
   static Scratch plan(Arena& arena, const ChineseClip& model, const SessionOptions& options);
+  // Memory that operations use besides their arguments; shared by a team, but for attention's.
+  struct OpMemory {
+    float* attention = nullptr;  // [threads, attention_floats]
+    int64_t attention_floats = 0;
+    uint8_t* quantized = nullptr;       // [rows, widest input of a product], eight-bit models only
+    float* quantized_scale = nullptr;   // [rows]
+    int32_t* quantized_zero = nullptr;  // [rows]
+  };
+  static OpMemory plan_ops(Arena& arena, const ChineseClip& model, int threads, int64_t attention_floats, int64_t rows);
+  const OpMemory& op_memory() const;
+  // One parallel region: body(ex) on every member.
   template <class Body>
-  void run(const ProductObserver* observer, Body body);
+  void run(const OpMemory& memory, const ProductObserver* observer, Body body) {
+    struct Region {
+      Session* session;
+      const OpMemory& memory;
+      const ProductObserver* observer;
+      Body* body;
+    } region{this, memory, observer, &body};
+    work_.reset();
+    team_.run(
+        [](void* argument, const Member& member) {
+          const Region& r = *static_cast<Region*>(argument);
+          Exec ex{.kernels = r.session->kernels_,
+                  .member = member,
+                  .work = &r.session->work_,
+                  .scratch = r.memory.attention + member.index * r.memory.attention_floats,
+                  .quantized = r.memory.quantized,
+                  .quantized_scale = r.memory.quantized_scale,
+                  .quantized_zero = r.memory.quantized_zero,
+                  .observer = r.observer};
+          (*r.body)(ex);
+        },
+        &region);
+  }
+  // `plan` of an arena, run twice: to measure, and over memory that grows to the largest pass so far.
+  template <class Plan>
+  auto forward_scratch(Plan plan) {
+    Arena measure;
+    plan(measure);
+    if (forward_memory_.size() < measure.used()) {
+      forward_memory_ = Buffer();
+      forward_memory_ = Buffer(measure.used(), "scratch of a forward pass");
+    }
+    Arena arena(forward_memory_);
+    return plan(arena);
+  }
+  int64_t items_in_slice(int64_t rows_each) const;
   void encode_image_slice(const ImageBatch& images, float* out, const EmbedOptions& options, Stop& stop);
   void encode_text_slice(const TextBatch& texts, int64_t first, int64_t count, float* out, const EmbedOptions& options,
                          Stop& stop);
@@ -86,6 +145,7 @@ class Session {
   std::unique_ptr<ThreadPool> pool_;
   Team team_;
   Buffer memory_;
+  Buffer forward_memory_;
   std::unique_ptr<Scratch> scratch_;
   WorkCounters work_;
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;

@@ -7,20 +7,34 @@
 
 namespace tw {
 
-VitScratch VitScratch::plan(Arena& arena, const VisionConfig& c, int64_t rows, DType type) {
+namespace {
+
+VitScratch plan_for(Arena& arena, const VisionConfig& c, int64_t rows, int64_t images, DType type, bool full) {
   const int64_t width = c.hidden_size, padded = round_up(width, kStrip);
   const int64_t inside = std::max(c.intermediate_size, c.num_channels * c.patch_size * c.patch_size);
+  const DType attention = full ? DType::f32 : type;
   VitScratch s;
   const auto take = [&](int64_t columns, DType t) {
     return arena.take(rows, columns, t, activation_stride(columns, t));
   };
   s.x = take(width, DType::f32);
   s.y = take(width, type);
-  s.q = take(padded, type);
-  s.kv = take(2 * padded, type);
+  if (full) s.a = type == DType::f32 ? s.y : take(width, DType::f32);
+  s.q = take(padded, attention);
+  s.kv = take(2 * padded, attention);
   s.h = take(inside, type);
-  s.pooled = arena.take(rows / c.tokens(), width);
+  s.pooled = arena.take(images, width);
   return s;
+}
+
+}  // namespace
+
+VitScratch VitScratch::plan(Arena& arena, const VisionConfig& c, int64_t rows, int64_t images, DType type) {
+  return plan_for(arena, c, rows, images, type, false);
+}
+
+VitScratch VitScratch::plan_full(Arena& arena, const VisionConfig& c, int64_t rows, int64_t images, DType type) {
+  return plan_for(arena, c, rows, images, type, true);
 }
 
 Vit::Vit(const VisionConfig& config)
@@ -76,22 +90,18 @@ Tensor Vit::forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const Im
   const int64_t images = static_cast<int64_t>(rows.every_token.size()), tokens = config_.tokens();
   const Tensor x = s.x.row_range(0, images * tokens);                                           // [B T, D]
   const Tensor class_rows = x.every(tokens);                                                    // [B, D]
-  const Tensor pixel_rows = s.h.row_range(0, x.rows).column_range(0, patch_embedding_.weights.k());  // [B T, K]
   const Tensor pooled = s.pooled.row_range(0, images);                                          // [B, D]
   Tap tap{capture, "vision"};
 
-  patches(ex, pixel_rows, images, pixels);
-  linear(ex, x, pixel_rows, patch_embedding_);                   tap(ex, "patches", x);
-  add_periodic(ex, x, position_embedding_.as<float>(), tokens);  tap(ex, "embeddings", x);      // z0 = [class; E p1; E p2; ...] + pos
-  layer_norm(ex, x, x, pre_norm_);                               tap(ex, "pre_layernorm", x);
+  embed(ex, s, x, images, pixels, position_embedding_.as<float>(), tap);
   for (const VitBlock& b : blocks_) {
     tap.layer = &b - blocks_.data();
     if (stop.at_layer(ex.member, tap.layer)) return pooled;
     // Only the class tokens leave the tower: in the last block they alone ask, everybody is still asked.
     if (&b == &blocks_.back() && capture == nullptr) {
-      block(ex, b, s, x, class_rows, rows.class_token, tap);
+      block(ex, b, s, x, class_rows, rows.class_token, tap, nullptr);
     } else {
-      block(ex, b, s, x, x, rows.every_token, tap);
+      block(ex, b, s, x, x, rows.every_token, tap, nullptr);
     }
   }
   tap.layer = -1;
@@ -99,9 +109,38 @@ Tensor Vit::forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const Im
   return pooled;
 }
 
+// The same, every row of every layer.
+Tensor Vit::forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const VitRequest& r, Stop& stop) const {
+  const Tensor x = s.x.row_range(0, r.images * r.tokens), pooled = s.pooled.row_range(0, r.images);
+  const auto keep = [&](float* to) { if (to != nullptr) copy_rows(ex, matrix(to, x.rows, x.columns), x); };
+
+  embed(ex, s, x, r.images, pixels, r.positions != nullptr ? r.positions : position_embedding_.as<float>(), Tap{});
+  for (const VitBlock& b : blocks_) {
+    const auto layer = static_cast<size_t>(&b - blocks_.data());
+    keep(r.hidden_states[layer]);
+    if (stop.at_layer(ex.member, static_cast<int64_t>(layer))) return pooled;
+    AttentionTerms terms;
+    terms.weights = r.attentions[layer];
+    block(ex, b, s, x, x, r.sequences, Tap{}, &terms);
+  }
+  keep(r.hidden_states.back()), keep(r.last_hidden_state);
+  layer_norm(ex, pooled, x.every(r.tokens), post_norm_);
+  return pooled;
+}
+
+// z0 = LN([class; E p1; E p2; ...] + pos)
+void Vit::embed(Exec& ex, VitScratch& s, Tensor x, int64_t images, const PatchSource& pixels, const float* positions,
+                const Tap& tap) const {
+  const Tensor pixel_rows = s.h.row_range(0, x.rows).column_range(0, patch_embedding_.weights.k());  // [B T, K]
+  patches(ex, pixel_rows, images, pixels);
+  linear(ex, x, pixel_rows, patch_embedding_);                   tap(ex, "patches", x);
+  add_periodic(ex, x, positions, x.rows / images);               tap(ex, "embeddings", x);
+  layer_norm(ex, x, x, pre_norm_);                               tap(ex, "pre_layernorm", x);
+}
+
 // `wanted`: the rows of x that get a new value, all of them or each image's first; `sequences` leads from them to theirs.
 void Vit::block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wanted,
-                std::span<const Sequence> sequences, const Tap& tap) const {
+                std::span<const Sequence> sequences, const Tap& tap, const AttentionTerms* terms) const {
   const int64_t d = x.columns, padded = s.q.columns, step = x.rows / wanted.rows;
   const Tensor y = s.y.row_range(0, x.rows), yw = s.y.row_range(0, wanted.rows);
   const Tensor q = s.q.row_range(0, wanted.rows).column_range(0, d), kv = s.kv.row_range(0, x.rows);
@@ -111,7 +150,13 @@ void Vit::block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wan
   layer_norm(ex, y, x, b.norm1);                                 tap(ex, "norm1", y);           // z' = MSA(LN(z)) + z
   linear(ex, kv, y, b.qkv.columns(padded, 2 * padded));          tap(ex, "keys", k), tap(ex, "values", v);
   linear(ex, q, y.every(step), b.qkv.columns(0, d));             tap(ex, "queries", q);
-  attention(ex, yw, q, k, v, sequences, heads_);                 tap(ex, "context", yw);
+  if (terms == nullptr) {
+    attention(ex, yw, q, k, v, sequences, heads_);               tap(ex, "context", yw);
+  } else {
+    const Tensor a = s.a.row_range(0, q.rows);
+    attention(ex, a, q, k, v, sequences, heads_, *terms);
+    if (a.dtype != yw.dtype) copy_rows(ex, yw, a);
+  }
   linear(ex, wanted, yw, b.out, Epilogue::add_to_output);        tap(ex, "attention", wanted);
   layer_norm(ex, yw, wanted, b.norm2);                           tap(ex, "norm2", yw);          // z = MLP(LN(z')) + z'
   linear(ex, h, yw, b.fc1, activation_);                         tap(ex, "mlp", h);

@@ -26,12 +26,26 @@ struct VitBlock {
 struct VitScratch {
   Tensor x;       // [R, D]      residual stream, f32
   Tensor y;       // [R, D]      what a product reads
+  Tensor a;       // [R, D]      attention's result, f32; of the full driver alone
   Tensor q;       // [R, Dp]
   Tensor kv;      // [R, 2 Dp]
   Tensor h;       // [R, max(M, K)]  inside of the MLP; before the first block, the patches
   Tensor pooled;  // [R / T, D]  class tokens on their way out, f32
 
-  static VitScratch plan(Arena& arena, const VisionConfig& config, int64_t rows, DType type);
+  // `images`: how many there are at most in these rows.
+  static VitScratch plan(Arena& arena, const VisionConfig& config, int64_t rows, int64_t images, DType type);
+  // The same for the full driver, whose attention works in f32.
+  static VitScratch plan_full(Arena& arena, const VisionConfig& config, int64_t rows, int64_t images, DType type);
+};
+
+// What the full driver is asked besides the plain one: `images` pictures of T tokens; R = images T rows.
+struct VitRequest {
+  int64_t images, tokens;
+  std::span<const Sequence> sequences;    // [images]
+  const float* positions;                 // [T, D], row 0 with the class embedding; null: the model's own
+  std::span<float* const> attentions;     // [layers] each [images, heads, T, T]; null where not wanted
+  std::span<float* const> hidden_states;  // [layers + 1] each [R, D]; null where not wanted
+  float* last_hidden_state;               // [R, D] or null
 };
 
 // Where each image's rows are: as one sequence that asks itself, and as a class token that asks the image.
@@ -44,7 +58,7 @@ struct ImageRows {
 class Vit {
  public:
   explicit Vit(const VisionConfig& config);
-  // `prefix`: "vision_model." in a full checkpoint, "" in a stand-alone one.
+  // `prefix`: "vision_model." in a full checkpoint and in a stand-alone one.
   void bind(WeightBinder& binder, const std::string& prefix);
   void finish_loading();  // folds the class token into the position table
   // Puts the patch embedding in bf16; the bytes saved. Throws out_of_memory.
@@ -67,11 +81,21 @@ class Vit {
   Tensor forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const ImageRows& rows, Stop& stop,
                  Capture* capture) const;
 
+  // Collective. The full driver: every row of every layer, into what the request wants. The same view of the
+  // normalised class tokens. The scratch is plan_full()'s.
+  Tensor forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const VitRequest& request, Stop& stop) const;
+
   const VisionConfig& config() const { return config_; }
+  // [T, D]; row 0 includes the class embedding.
+  const float* position_embedding() const { return position_embedding_.as<float>(); }
 
  private:
-  void block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wanted, std::span<const Sequence> sequences,
+  // Patches, positions and the norm before the blocks: x [images T, D].
+  void embed(Exec& ex, VitScratch& s, Tensor x, int64_t images, const PatchSource& pixels, const float* positions,
              const Tap& tap) const;
+  // `terms` null: plain attention.
+  void block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wanted, std::span<const Sequence> sequences,
+             const Tap& tap, const AttentionTerms* terms) const;
 
   VisionConfig config_;
   int64_t heads_;

@@ -100,9 +100,10 @@ void WeightBinder::linear(Linear& w, const std::string& name, std::vector<int64_
   if (bias == Bias::yes) vector(w.bias, 0, n, name + ".bias", n);
 }
 
-void WeightBinder::projection(Linear& w, const std::string& name, int64_t n, int64_t k) {
+void WeightBinder::projection(Linear& w, const std::string& name, int64_t n, int64_t k, Bias bias) {
   make_room(w, n, k, DType::f32);
   matrix_rows(w.weights, 0, name + ".weight", {n, k});
+  if (bias == Bias::yes) vector(w.bias, 0, n, name + ".bias", n);
 }
 
 void WeightBinder::joined(Linear& w, std::initializer_list<std::string> names, int64_t n, int64_t k) {

@@ -38,8 +38,8 @@ class WeightBinder {
   void linear(Linear& w, const std::string& name, int64_t n, int64_t k, Bias bias = Bias::yes);
   // The same from a tensor with more than two dimensions, flattened behind the first: a patch convolution.
   void linear(Linear& w, const std::string& name, std::vector<int64_t> shape, Bias bias);
-  // A weight matrix [n, k] without bias that stays f32 whatever the precision.
-  void projection(Linear& w, const std::string& name, int64_t n, int64_t k);
+  // A weight matrix [n, k] that stays f32 whatever the precision.
+  void projection(Linear& w, const std::string& name, int64_t n, int64_t k, Bias bias = Bias::no);
   // Several matrices [n, k] side by side as one product; each begins at a strip boundary: round_up(n, kStrip) apart.
   void joined(Linear& w, std::initializer_list<std::string> names, int64_t n, int64_t k);
   void layer_norm(LayerNorm& w, const std::string& name, int64_t n, double epsilon);
@@ -47,6 +47,8 @@ class WeightBinder {
   void table(Buffer& w, const std::string& name, std::vector<int64_t> shape);
   void scalar(float& value, const std::string& name);
 
+  // Whether there is a tensor of that name, for parts that a model may lack.
+  bool has(const std::string& name) const { return checkpoint_.find(name) != nullptr; }
   // Names that may be present and are not read.
   void ignore(const std::string& name) { expected_.insert(name); }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks what can only be seen in compiled code. Usage: scripts/check_objects.py BUILD_DIRECTORY   (a release build)
 
-- libtuwen.so exports exactly the functions that include/tuwen/tuwen.h declares.
+- libtuwen.so exports exactly the functions that the C headers in include/tuwen declare.
 - Objects compiled for an instruction set share no symbol with others (weak or inline functions: the linker would keep one copy,
   perhaps the one this CPU cannot run) and run nothing before main.
 - The AVX-512 objects use zmm registers, the AVX2 objects use ymm and no zmm, all other objects neither.
@@ -53,7 +53,7 @@ def writable_symbols(obj: pathlib.Path):
 
 
 def declared_functions() -> set:
-    text = (ROOT / "include/tuwen/tuwen.h").read_text(encoding="utf-8")
+    text = "".join(p.read_text(encoding="utf-8") for p in sorted((ROOT / "include/tuwen").glob("*.h")))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     return set(re.findall(r"TUWEN_API[^;(]*?\b(tuwen_\w+)\s*\(", text))
 

@@ -11,9 +11,10 @@ extern "C" {
 /* ---- Checkpoints --------------------------------------------------------------------------------------------------
  *
  * The text of a config.json and named tensors, in transformers' names. model_type decides what it is: "chinese_clip"
- * (both towers, "text_model.*", "vision_model.*", the projections and "logit_scale"), "chinese_clip_text_model" or
- * "chinese_clip_vision_model" (one tower that stands alone, its names without the tower's prefix; the text tower's
- * "pooler.dense.*" is optional). A directory of cn_clip's weights is seen under transformers' names.
+ * (both towers, "text_model.*", "vision_model.*", the projections and "logit_scale"), or one tower that stands alone:
+ * "chinese_clip_text_model" (the names without "text_model."; "pooler.dense.*" is optional) or
+ * "chinese_clip_vision_model" (the names with "vision_model.", as the reference has them). A directory of cn_clip's
+ * weights is seen under transformers' names.
  *
  * Immutable; functions on one may run at the same time; tuwen_checkpoint_free(). Making one from another copies no
  * weights that stay the same. */
@@ -91,9 +92,9 @@ TUWEN_API tuwen_status tuwen_checkpoint_read_f32(const tuwen_checkpoint* checkpo
 TUWEN_API tuwen_status tuwen_checkpoint_with_config(const tuwen_checkpoint* checkpoint, const char* config_json,
                                                     size_t config_size, tuwen_checkpoint** changed);
 
-/* One tower out of a full checkpoint, as a checkpoint that stands alone: its part of config.json and its tensors
- * without the prefix. `tower` is TUWEN_TEXT_TOWER or TUWEN_IMAGE_TOWER. A checkpoint of that tower alone comes back as
- * it is; of the other one: TUWEN_INVALID_ARGUMENT. */
+/* One tower out of a full checkpoint, as a checkpoint that stands alone: its part of config.json and its tensors.
+ * `tower` is TUWEN_TEXT_TOWER or TUWEN_IMAGE_TOWER. A checkpoint of that tower alone comes back as it is; of the other
+ * one: TUWEN_INVALID_ARGUMENT. */
 TUWEN_API tuwen_status tuwen_checkpoint_tower(const tuwen_checkpoint* checkpoint, tuwen_towers tower,
                                               tuwen_checkpoint** alone);
 

@@ -260,6 +260,8 @@ class Model {
     check(tuwen_model_load(directory.c_str(), options, &model));
     return Model(model);
   }
+  // Takes over a handle of the C interface.
+  static Model adopt(tuwen_model* model) { return Model(model); }
   // What a model directory holds, without loading it.
   static tuwen_model_info inspect(const std::string& directory, const tuwen_load_options* options = nullptr) {
     auto info = make<tuwen_model_info>();
@@ -405,3 +407,5 @@ inline tuwen_system_info system_info() {
 }
 
 }  // namespace tuwen
+
+#include "tuwen/forward.hpp"  // checkpoints, and the towers with masks, caches, hidden states and attentions

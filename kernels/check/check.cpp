@@ -16,6 +16,7 @@ constexpr Entry kEntries[] = {
     {"linear_int8", check::linear_int8},
     {"quantize", check::quantize},
     {"attention", check::attention},
+    {"attention_full", check::attention_full},
     {"attention_bf16", check::attention_bf16},
     {"layer_norm", check::layer_norm},
     {"softmax", check::softmax},

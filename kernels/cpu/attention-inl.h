@@ -25,14 +25,9 @@ TUWEN_INLINE void multiply(float* out, int64_t out_stride, const float* a, int64
                            .add_to_output = false});
 }
 
-template <class V, int MaxNS>
-void attention_kernel(const AttentionArgs& p) {
-  const int64_t keys_padded = (p.keys + kStrip - 1) / kStrip * kStrip;
-  float* keys = p.scratch;                       // K^T: strips of 16 keys, [width][16] each
-  float* values = keys + keys_padded * p.width;  // V: strips of 16 columns, [keys][16] each
-  const int64_t value_strips = (p.width + kStrip - 1) / kStrip;
-  float* scores = values + value_strips * kStrip * p.keys;  // [kAttentionRows, keys_padded]
-
+// K^T in strips of 16 keys, [width][16] each.
+template <class V>
+TUWEN_INLINE void pack_keys(float* keys, const AttentionArgs& p) {
   for (int64_t j = 0; j < p.keys; j += kStrip) {
     const int count = static_cast<int>(p.keys - j < kStrip ? p.keys - j : kStrip);
     for (int64_t c = 0; c < p.width; c += 16) {
@@ -41,6 +36,12 @@ void attention_kernel(const AttentionArgs& p) {
                       First{columns});
     }
   }
+}
+
+// V in strips of 16 columns, [keys][16] each.
+template <class V>
+TUWEN_INLINE void pack_values(float* values, const AttentionArgs& p) {
+  const int64_t value_strips = (p.width + kStrip - 1) / kStrip;
   for (int64_t s = 0; s < value_strips; ++s) {
     const int64_t columns = p.width - s * kStrip < kStrip ? p.width - s * kStrip : kStrip;
     for (int64_t j = 0; j < p.keys; ++j) {
@@ -55,6 +56,18 @@ void attention_kernel(const AttentionArgs& p) {
       }
     }
   }
+}
+
+template <class V, int MaxNS>
+void attention_kernel(const AttentionArgs& p) {
+  const int64_t keys_padded = (p.keys + kStrip - 1) / kStrip * kStrip;
+  float* keys = p.scratch;                       // K^T: strips of 16 keys, [width][16] each
+  float* values = keys + keys_padded * p.width;  // V: strips of 16 columns, [keys][16] each
+  const int64_t value_strips = (p.width + kStrip - 1) / kStrip;
+  float* scores = values + value_strips * kStrip * p.keys;  // [kAttentionRows, keys_padded]
+
+  pack_keys<V>(keys, p);
+  pack_values<V>(values, p);
 
   for (int64_t first = 0; first < p.queries; first += kAttentionRows) {
     const int64_t rows = p.queries - first < kAttentionRows ? p.queries - first : kAttentionRows;

@@ -1,5 +1,6 @@
 #include "kernels/cpu/attention-inl.h"
 #include "kernels/cpu/attention_bf16-inl.h"
+#include "kernels/cpu/attention_full-inl.h"
 #include "kernels/cpu/gemm-inl.h"
 #include "kernels/cpu/gemm_int8-inl.h"
 #include "kernels/cpu/inputs-inl.h"
@@ -23,6 +24,7 @@ constexpr KernelTable table_of(const char* name, void (*linear_int8)(const Linea
       .linear_int8 = linear_int8,
       .quantize = quantize_kernel<F32x8>,
       .attention = attention_kernel<F32x8, 1>,
+      .attention_full = attention_full_kernel<F32x8, 1>,
       .attention_bf16 = attention_bf16_kernel<F32x8, kLinearBf16>,
       .layer_norm = layer_norm_kernel<F32x8>,
       .softmax = softmax_kernel<F32x8>,

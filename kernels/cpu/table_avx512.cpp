@@ -1,6 +1,7 @@
 #include "kernels/cpu/amx.h"
 #include "kernels/cpu/attention-inl.h"
 #include "kernels/cpu/attention_bf16-inl.h"
+#include "kernels/cpu/attention_full-inl.h"
 #include "kernels/cpu/bf16_avx512.h"
 #include "kernels/cpu/gemm-inl.h"
 #include "kernels/cpu/gemm_int8-inl.h"
@@ -24,6 +25,7 @@ constexpr KernelTable table_of(const char* name) {
       .linear_int8 = LinearInt8,
       .quantize = quantize_kernel<F32x16>,
       .attention = attention_kernel<F32x16, 4>,
+      .attention_full = attention_full_kernel<F32x16, 4>,
       .attention_bf16 = attention_bf16_kernel<F32x16, LinearBf16>,
       .layer_norm = layer_norm_kernel<F32x16>,
       .softmax = softmax_kernel<F32x16>,

@@ -1,3 +1,4 @@
+#include <cfloat>
 #include <cmath>
 
 #include "core/dtype.h"
@@ -27,6 +28,47 @@ void attention(const AttentionArgs& p) {
       for (int64_t j = 0; j < p.keys; ++j)
         out += static_cast<double>(probability[j]) * static_cast<double>(p.v[j * p.v_stride + c]);
       p.out[i * p.out_stride + c] = static_cast<float>(out / sum);
+    }
+  }
+}
+
+void attention_full(const AttentionFullArgs& full) {
+  const AttentionArgs& p = full.base;
+  float* score = p.scratch;  // [keys]
+  for (int64_t i = 0; i < p.queries; ++i) {
+    const float* q = p.q + i * p.q_stride;
+    float largest = -HUGE_VALF;
+    bool undefined = false;
+    for (int64_t j = 0; j < p.keys; ++j) {
+      const float* k = p.k + j * p.k_stride;
+      double s = 0;
+      for (int64_t c = 0; c < p.width; ++c) s += static_cast<double>(q[c]) * static_cast<double>(k[c]);
+      if (full.distances != nullptr) {
+        const float* e = full.distances + (full.distance_of_first + i * full.distance_step - j) * p.width;
+        for (int64_t c = 0; c < p.width; ++c) {
+          const double asks = static_cast<double>(q[c]) + (full.distances_of_keys ? static_cast<double>(k[c]) : 0);
+          s += asks * static_cast<double>(e[c]);
+        }
+      }
+      const bool later = full.causal && j > full.causal_first + i;
+      const float bias = later ? -FLT_MAX : full.bias != nullptr ? full.bias[i * full.bias_stride + j] : 0.0f;
+      score[j] = static_cast<float>(s * static_cast<double>(p.scale)) + bias;
+      largest = std::fmax(largest, score[j]);
+      undefined |= std::isnan(score[j]);
+    }
+    double sum = 0;
+    for (int64_t j = 0; j < p.keys; ++j) sum += std::exp(static_cast<double>(score[j]) - static_cast<double>(largest));
+    if (undefined) sum = NAN;
+    for (int64_t j = 0; j < p.keys; ++j) {
+      const double e = std::exp(static_cast<double>(score[j]) - static_cast<double>(largest));
+      score[j] = static_cast<float>(e / sum * static_cast<double>(full.head_scale));
+      if (full.weights != nullptr) full.weights[i * full.weights_stride + j] = score[j];
+    }
+    for (int64_t c = 0; c < p.width; ++c) {
+      double out = 0;
+      for (int64_t j = 0; j < p.keys; ++j)
+        out += static_cast<double>(score[j]) * static_cast<double>(p.v[j * p.v_stride + c]);
+      p.out[i * p.out_stride + c] = static_cast<float>(out);
     }
   }
 }

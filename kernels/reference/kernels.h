@@ -10,6 +10,7 @@ void linear_bf16(const LinearBf16Args& p);
 void linear_int8(const LinearInt8Args& p);
 void quantize(const QuantizeArgs& p);
 void attention(const AttentionArgs& p);
+void attention_full(const AttentionFullArgs& p);
 void attention_bf16(const AttentionBf16Args& p);
 void layer_norm(const LayerNormArgs& p);
 void softmax(const RowsArgs& p);

@@ -11,6 +11,7 @@ const KernelTable& reference_table() {
       .linear_int8 = reference::linear_int8,
       .quantize = reference::quantize,
       .attention = reference::attention,
+      .attention_full = reference::attention_full,
       .attention_bf16 = reference::attention_bf16,
       .layer_norm = reference::layer_norm,
       .softmax = reference::softmax,

@@ -2,6 +2,7 @@
 // four strips, as on AVX-512. Entries that are not templates over the vector stay the reference's.
 #include "kernels/cpu/attention-inl.h"
 #include "kernels/cpu/attention_bf16-inl.h"
+#include "kernels/cpu/attention_full-inl.h"
 #include "kernels/cpu/gemm-inl.h"
 #include "kernels/cpu/inputs-inl.h"
 #include "kernels/cpu/rows-inl.h"
@@ -17,6 +18,7 @@ const KernelTable& twin_table() {
     t.linear = linear_kernel<F32x1, 4>;
     t.linear_bf16 = linear_bf16_kernel<WidenedProduct<F32x1>, 4>;
     t.attention = attention_kernel<F32x1, 4>;
+    t.attention_full = attention_full_kernel<F32x1, 4>;
     t.attention_bf16 = attention_bf16_kernel<F32x1, linear_bf16_kernel<WidenedProduct<F32x1>, 4>>;
     t.layer_norm = layer_norm_kernel<F32x1>;
     t.softmax = softmax_kernel<F32x1>;

@@ -1,0 +1,33 @@
+// Named arrays that a forward pass made.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/buffer.h"
+
+namespace tw {
+
+// In the order in which they were added. Immutable once the pass is over.
+class Outputs {
+ public:
+  struct Array {
+    std::string name;
+    std::vector<int64_t> shape;
+    Buffer values;  // f32, row-major; no memory if there is no element
+  };
+
+  // Room for an array of zeros, which stays where it is. Throws limit_exceeded or out_of_memory naming the array.
+  float* add(std::string name, std::vector<int64_t> shape);
+
+  const std::vector<Array>& arrays() const { return arrays_; }
+  const Array* find(std::string_view name) const;
+
+ private:
+  std::vector<Array> arrays_;
+};
+
+}  // namespace tw
