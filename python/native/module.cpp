@@ -9,4 +9,6 @@ NB_MODULE(_native, module) {
   bind_images(module);
   bind_processor(module);
   bind_session(module);
+  bind_checkpoint(module);
+  bind_forward(module);
 }

@@ -4,6 +4,9 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <exception>
 #include <system_error>
@@ -114,7 +117,8 @@ size_t length_of(const int64_t* mask, size_t size) {
 }
 
 // The rows of a padded batch, if `mask` says no more than where each one ends.
-bool pack(PackedRows& rows, const I64Array& ids, const I64Array* mask, const I64Array* types, int64_t vocabulary) {
+bool pack(PackedRows& rows, const I64Array& ids, const I64Array* mask, const I64Array* types, int64_t vocabulary,
+          int64_t type_vocabulary) {
   const size_t count = ids.shape(0), width = ids.shape(1);
   rows.ids.clear();
   rows.types.clear();
@@ -129,7 +133,10 @@ bool pack(PackedRows& rows, const I64Array& ids, const I64Array* mask, const I64
     }
     if (types != nullptr) {
       const int64_t* const type_row = types->data() + r * width;
-      for (size_t i = 0; i < length; ++i) rows.types.push_back(checked_id(type_row[i], INT32_MAX, "token_type_ids"));
+      for (size_t i = 0; i < width; ++i) {
+        const int32_t type = checked_id(type_row[i], type_vocabulary, "token_type_ids");
+        if (i < length) rows.types.push_back(type);
+      }
     }
     rows.begin.push_back(static_cast<int64_t>(rows.ids.size()));
   }
@@ -138,7 +145,7 @@ bool pack(PackedRows& rows, const I64Array& ids, const I64Array* mask, const I64
 
 // get_text_features of a padded batch, or None when its mask needs the full forward pass.
 nb::object encode_rows(SharedSession& self, const I64Array& ids, const std::optional<I64Array>& mask,
-                       const std::optional<I64Array>& types, bool normalize) {
+                       const std::optional<I64Array>& types, int64_t type_vocabulary) {
   thread_local PackedRows rows;
   if (ids.ndim() != 2) raise(PyExc_ValueError, "input_ids: expected [batch, tokens]");
   if (mask) check_shape(*mask, ids, "attention_mask");
@@ -148,11 +155,13 @@ nb::object encode_rows(SharedSession& self, const I64Array& ids, const std::opti
     raise(PyExc_ValueError, "input_ids: " + std::to_string(ids.shape(1)) + " tokens, but the position table holds " +
                                 std::to_string(info.max_text_tokens));
   }
-  if (!pack(rows, ids, mask ? &*mask : nullptr, types ? &*types : nullptr, info.vocabulary_size)) return nb::none();
+  if (!pack(rows, ids, mask ? &*mask : nullptr, types ? &*types : nullptr, info.vocabulary_size, type_vocabulary)) {
+    return nb::none();
+  }
   const size_t count = ids.shape(0);
   const NewArray out = new_array({count, static_cast<size_t>(info.embedding_size)});
   auto options = make<tuwen_encode_options>();
-  options.raw = !normalize;
+  options.raw = 1;
   const PackedRows& packed = rows;
   self.run(self.text_cost() * static_cast<double>(packed.ids.size()), [&](tuwen_session* session) {
     check(tuwen_encode_tokens(session, packed.ids.data(), packed.types.empty() ? nullptr : packed.types.data(),
@@ -161,7 +170,8 @@ nb::object encode_rows(SharedSession& self, const I64Array& ids, const std::opti
   return nb::cast(out.array);
 }
 
-nb::ndarray<nb::numpy, float> encode_pixels(SharedSession& self, const F32Array& pixels, bool normalize) {
+// get_image_features.
+nb::ndarray<nb::numpy, float> encode_pixels(SharedSession& self, const F32Array& pixels) {
   const tuwen_model_info& info = self.info();
   if (pixels.ndim() != 4) raise(PyExc_ValueError, "pixel_values: expected [batch, channels, height, width]");
   if (static_cast<int64_t>(pixels.shape(2)) != info.image_size ||
@@ -170,10 +180,14 @@ nb::ndarray<nb::numpy, float> encode_pixels(SharedSession& self, const F32Array&
                                 std::to_string(pixels.shape(3)) + ") doesn't match model (" +
                                 std::to_string(info.image_size) + "*" + std::to_string(info.image_size) + ")");
   }
+  const float* const end = pixels.data() + pixels.size();
+  if (std::any_of(pixels.data(), end, [](float value) { return !std::isfinite(value); })) {
+    raise(PyExc_ValueError, "pixel_values: expected finite numbers");
+  }
   const size_t count = pixels.shape(0);
   const NewArray out = new_array({count, static_cast<size_t>(info.embedding_size)});
   auto options = make<tuwen_encode_options>();
-  options.raw = !normalize;
+  options.raw = 1;
   self.run(self.image_cost() * static_cast<double>(count) * static_cast<double>(info.image_tokens),
            [&](tuwen_session* session) {
              check(tuwen_encode_pixels(session, pixels.data(), pixels.size(), count, &options, out.data));
@@ -208,9 +222,9 @@ tuwen_load_options load_options_of(const std::string& dtype, int threads) {
 void bind_session(nb::module_& module) {
   nb::class_<SharedSession>(module, "Session", "A loaded model with its threads; calls wait for each other.")
       .def("encode_rows", &encode_rows, nb::arg("input_ids"), nb::arg("attention_mask").none() = nb::none(),
-           nb::arg("token_type_ids").none() = nb::none(), nb::arg("normalize") = false,
+           nb::arg("token_type_ids").none() = nb::none(), nb::arg("type_vocabulary") = INT32_MAX,
            "Text features of rows padded on the right, or None when the mask is of another kind.")
-      .def("encode_pixels", &encode_pixels, nb::arg("pixel_values"), nb::arg("normalize") = false)
+      .def("encode_pixels", &encode_pixels, nb::arg("pixel_values"), "Image features.")
       .def("logits", &logits, nb::arg("text_embeds"), nb::arg("image_embeds"))
       .def_prop_ro("logit_scale", [](const SharedSession& self) { return self.info().logit_scale; })
       .def_prop_ro("threads", [](SharedSession& self) { return self.threads(); });

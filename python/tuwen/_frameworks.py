@@ -1,7 +1,6 @@
 """Tensors of other frameworks, which are only ever imported when one is asked for or was handed in."""
 from __future__ import annotations
 
-import importlib.util
 import sys
 from enum import Enum
 from typing import Any
@@ -33,12 +32,20 @@ def framework_of(return_tensors: str | TensorType | None) -> str | None:
         ) from None
     if name != "np":
         module, title = _NAMES[name]
-        if module not in sys.modules and importlib.util.find_spec(module) is None:
+        if not _is_installed(module):
             raise ImportError(
                 f"Unable to convert output to {title} tensors format, {title} is not installed: return_tensors="
                 f'"{name}" needs the package {module}; return_tensors="np" needs none.'
             )
     return name
+
+
+def _is_installed(module: str) -> bool:
+    if module in sys.modules:
+        return True
+    from importlib.util import find_spec
+
+    return find_spec(module) is not None
 
 
 def to_framework(array: np.ndarray, framework: str) -> Any:

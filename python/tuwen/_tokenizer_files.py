@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from typing import Any
 
 from ._hub import find_directory
@@ -61,6 +60,8 @@ def config_of(files: dict[str, bytes]) -> dict[str, Any]:
 
 def load(files: dict[str, bytes], config: dict[str, Any]) -> Processor:
     """The compiled part reads a directory, so it gets one for as long as that takes."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="tuwen-") as directory:
         write(directory, {**files, CONFIG: to_json(config), "preprocessor_config.json": b"{}"})
         return Processor(directory)

@@ -47,3 +47,18 @@ class AutoConfig(_Auto):
             if content.get("model_type", "chinese_clip") == made.model_type:
                 return made.from_pretrained(pretrained_model_name_or_path, **kwargs)
         raise ValueError(f"model_type: {content.get('model_type')!r} is none of Chinese-CLIP's")
+
+
+class AutoModel(_Auto):
+    """The class that config.json's model_type names."""
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
+        from . import modeling
+
+        where = {key: kwargs[key] for key in ("cache_dir", "revision", "subfolder") if key in kwargs}
+        config = AutoConfig.from_pretrained(pretrained_model_name_or_path, **where)
+        for made in (modeling.ChineseCLIPModel, modeling.ChineseCLIPTextModel, modeling.ChineseCLIPVisionModel):
+            if type(config) is made.config_class:
+                return made.from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        raise ValueError(f"model_type: {config.model_type!r} is none of Chinese-CLIP's")

@@ -14,7 +14,8 @@ from ._batch import BatchFeature
 from ._frameworks import TensorType, framework_of, to_framework
 from ._hub import find_directory
 from .image_utils import (
-    ChannelDimension, PILImageResampling, as_pixels, channel_values, infer_layout, list_of_images, size_dict, to_array,
+    ChannelDimension, PILImageResampling, as_pixels, channel_values, infer_layout, is_decoded, list_of_images, size_dict,
+    to_array,
 )
 
 OPENAI_CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073]
@@ -101,6 +102,8 @@ class ChineseCLIPImageProcessor:
             raise ValueError("Image mean and std must be specified if do_normalize is True.")
         convert = pick(do_convert_rgb, self.do_convert_rgb)
         arrays = [to_array(image, convert) for image in pictures]
+        if input_data_format is None and is_decoded(pictures[0]):
+            input_data_format = ChannelDimension.LAST
         arrays, layout = _channels_last(arrays, input_data_format, convert)
         steps = _Steps(
             size=target_size if pick(do_resize, self.do_resize) else None,

@@ -46,8 +46,13 @@ def is_pil(image: Any) -> bool:
     return module is not None and isinstance(image, module.Image)
 
 
+def is_decoded(image: Any) -> bool:
+    """A picture that knows what its sides are, other than an array."""
+    return is_path(image) or is_pil(image) or isinstance(image, Image)
+
+
 def is_valid_image(image: Any) -> bool:
-    return is_path(image) or is_pil(image) or isinstance(image, Image) or is_tensor(image)
+    return is_decoded(image) or is_tensor(image)
 
 
 def list_of_images(images: Any) -> list[Any]:
@@ -58,7 +63,7 @@ def list_of_images(images: Any) -> list[Any]:
         if not images:
             raise IndexError("images: the list is empty")
         raise ValueError(_INVALID)
-    if is_path(images) or is_pil(images) or isinstance(images, Image):
+    if is_decoded(images):
         return [images]
     if is_tensor(images):
         array = to_numpy(images)
@@ -91,7 +96,7 @@ def to_array(image: Any, do_convert_rgb: bool) -> np.ndarray:
 
 
 def infer_layout(image: np.ndarray) -> ChannelDimension:
-    """One or three channels in front, else at the end. A picture of one or three rows is misread, as in the reference."""
+    """One or three channels in front, else at the end. An array of one or three rows is misread, as in the reference."""
     if image.ndim != 3:
         raise ValueError(f"Unsupported number of image dimensions: {image.ndim}")
     if image.shape[0] in (1, 3):

@@ -2,18 +2,28 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, fields
-from typing import Any, Optional, Tuple
+from typing import Any
 
 
 class ModelOutput(OrderedDict):
-    """A dataclass whose fields that are not None are also the entries of a dictionary and, by number, of a tuple."""
+    """Named values. Those that are not None are also the entries of a dictionary and, by number, of a tuple."""
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+    fields: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if len(args) > len(self.fields):
+            raise TypeError(f"{type(self).__name__} takes at most {len(self.fields)} values, got {len(args)}")
+        values = dict(zip(self.fields, args))
+        for name, value in kwargs.items():
+            if name not in self.fields or name in values:
+                raise TypeError(f"{type(self).__name__}: unexpected argument {name!r}")
+            values[name] = value
+        super().__init__()
+        for name in self.fields:
+            value = values.get(name)
+            super().__setattr__(name, value)
             if value is not None:
-                super().__setitem__(field.name, value)
+                super().__setitem__(name, value)
 
     def __getitem__(self, key: Any) -> Any:
         return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]
@@ -28,63 +38,64 @@ class ModelOutput(OrderedDict):
         super().__setattr__(name, value)
 
     def __delitem__(self, *args: Any, **kwargs: Any) -> None:
-        raise Exception(f"You cannot use ``__delitem__`` on a {type(self).__name__} instance.")
+        raise TypeError(f"You cannot use ``__delitem__`` on a {type(self).__name__} instance.")
 
     def setdefault(self, *args: Any, **kwargs: Any) -> None:
-        raise Exception(f"You cannot use ``setdefault`` on a {type(self).__name__} instance.")
+        raise TypeError(f"You cannot use ``setdefault`` on a {type(self).__name__} instance.")
 
     def pop(self, *args: Any, **kwargs: Any) -> None:
-        raise Exception(f"You cannot use ``pop`` on a {type(self).__name__} instance.")
+        raise TypeError(f"You cannot use ``pop`` on a {type(self).__name__} instance.")
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        raise Exception(f"You cannot use ``update`` on a {type(self).__name__} instance.")
+        raise TypeError(f"You cannot use ``update`` on a {type(self).__name__} instance.")
 
     def __reduce__(self) -> Any:
-        return _rebuild, (type(self), {field.name: getattr(self, field.name) for field in fields(self)})
+        return type(self), tuple(getattr(self, name) for name in self.fields)
 
-    def to_tuple(self) -> Tuple[Any, ...]:
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in self.fields)})"
+
+    def to_tuple(self) -> tuple[Any, ...]:
         """The values that are not None, in the order of the fields."""
         return tuple(self[key] for key in self.keys())
 
 
-def _rebuild(cls: type, values: dict) -> ModelOutput:
-    return cls(**values)
-
-
-@dataclass
 class BaseModelOutputWithPooling(ModelOutput):
     """Of the image tower."""
 
-    last_hidden_state: Any = None
-    pooler_output: Any = None
-    hidden_states: Optional[Tuple[Any, ...]] = None
-    attentions: Optional[Tuple[Any, ...]] = None
+    fields = ("last_hidden_state", "pooler_output", "hidden_states", "attentions")
+    last_hidden_state: Any
+    pooler_output: Any
+    hidden_states: tuple[Any, ...] | None
+    attentions: tuple[Any, ...] | None
 
 
-@dataclass
 class BaseModelOutputWithPoolingAndCrossAttentions(ModelOutput):
     """Of the text tower."""
 
-    last_hidden_state: Any = None
-    pooler_output: Any = None
-    hidden_states: Optional[Tuple[Any, ...]] = None
-    past_key_values: Optional[Tuple[Tuple[Any, ...], ...]] = None
-    attentions: Optional[Tuple[Any, ...]] = None
-    cross_attentions: Optional[Tuple[Any, ...]] = None
+    fields = ("last_hidden_state", "pooler_output", "hidden_states", "past_key_values", "attentions", "cross_attentions")
+    last_hidden_state: Any
+    pooler_output: Any
+    hidden_states: tuple[Any, ...] | None
+    past_key_values: tuple[tuple[Any, ...], ...] | None
+    attentions: tuple[Any, ...] | None
+    cross_attentions: tuple[Any, ...] | None
 
 
-@dataclass
 class ChineseCLIPOutput(ModelOutput):
     """Of both towers: similarities of every picture with every text."""
 
-    loss: Any = None
-    logits_per_image: Any = None
-    logits_per_text: Any = None
-    text_embeds: Any = None
-    image_embeds: Any = None
-    text_model_output: Optional[BaseModelOutputWithPoolingAndCrossAttentions] = None
-    vision_model_output: Optional[BaseModelOutputWithPooling] = None
+    fields = (
+        "loss", "logits_per_image", "logits_per_text", "text_embeds", "image_embeds", "text_model_output",
+        "vision_model_output",
+    )
+    loss: Any
+    logits_per_image: Any
+    logits_per_text: Any
+    text_embeds: Any
+    image_embeds: Any
+    text_model_output: BaseModelOutputWithPoolingAndCrossAttentions
+    vision_model_output: BaseModelOutputWithPooling
 
-    def to_tuple(self) -> Tuple[Any, ...]:
-        parts = ("text_model_output", "vision_model_output")
-        return tuple(getattr(self, key).to_tuple() if key in parts else self[key] for key in self.keys())
+    def to_tuple(self) -> tuple[Any, ...]:
+        return tuple(value.to_tuple() if isinstance(value, ModelOutput) else value for value in self.values())

@@ -382,3 +382,6 @@ def _columns(rows: Any, wanted: Mapping[str, str], framework: str | None) -> dic
             values = [tuple(value) for value in values]
         data[key] = [values[a:b] for a, b in zip(bounds, bounds[1:])]
     return data
+
+
+BertTokenizer = BertTokenizerFast

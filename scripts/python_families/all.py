@@ -1,2 +1,2 @@
 """Importing this registers every family."""
-from . import configs, images, tokens  # noqa: F401
+from . import configs, images, models, tokens  # noqa: F401
