@@ -23,8 +23,10 @@ def text_config(rng, **fixed):
     heads, width = pick(rng, (1, 8), (2, 4), (3, 8), (4, 5))
     return {
         "vocab_size": int(rng.integers(5, 60)), "hidden_size": heads * width, "num_attention_heads": heads,
-        "num_hidden_layers": int(rng.integers(1, 4)), "intermediate_size": int(rng.integers(3, 50)), "hidden_act": pick(rng, *ACTIVATIONS),
-        "max_position_embeddings": int(rng.integers(16, 30)), "type_vocab_size": pick(rng, 2, 2, 1, 3), "layer_norm_eps": pick(rng, 1e-12, 1e-5),
+        "num_hidden_layers": int(rng.integers(1, 4)), "intermediate_size": int(rng.integers(3, 50)),
+        "hidden_act": pick(rng, *ACTIVATIONS),
+        "max_position_embeddings": int(rng.integers(16, 30)), "type_vocab_size": pick(rng, 2, 2, 1, 3),
+        "layer_norm_eps": pick(rng, 1e-12, 1e-5),
         **fixed,
     }
 
@@ -84,7 +86,8 @@ KINDS = {
     "joint_relative": lambda rng: joint(rng, position_embedding_type=pick(rng, "relative_key", "relative_key_query")),
     "text": text_alone,
     "relative": lambda rng: text_alone(rng, position_embedding_type=pick(rng, "relative_key", "relative_key_query")),
-    "decoder": lambda rng: text_alone(rng, is_decoder=True, position_embedding_type=pick(rng, "absolute", "absolute", "relative_key", "relative_key_query")),
+    "decoder": lambda rng: text_alone(
+        rng, is_decoder=True, position_embedding_type=pick(rng, "absolute", "absolute", "relative_key", "relative_key_query")),
     "cross": lambda rng: text_alone(rng, is_decoder=True, add_cross_attention=True),
     "chunked": lambda rng: text_alone(rng, chunk_size_feed_forward=pick(rng, 1, 2, 3)),
     "vision": lambda rng: ("ChineseCLIPVisionModel", reference.ChineseCLIPVisionConfig(**vision_config(rng)), {}),
@@ -138,7 +141,10 @@ def ours(rng, given, broken, name):
     mine = dict(given)
     if broken:
         value = np.array(mine[name])
-        mine[name] = (value + 0.5).astype(value.dtype) if value.dtype.kind == "f" else (value[::-1] if len(value) > 1 and (value[::-1] != value).any() else 0 * value)
+        if value.dtype.kind == "f":
+            mine[name] = (value + 0.5).astype(value.dtype)
+        else:
+            mine[name] = value[::-1] if len(value) > 1 and (value[::-1] != value).any() else 0 * value
     return as_torch(mine) if maybe(rng) else mine
 
 
@@ -411,8 +417,10 @@ def errors(rng, broken):
     wrong = pick(
         rng, {}, {"input_ids": ids, "inputs_embeds": embeds}, {"input_ids": ids + config.vocab_size}, {"input_ids": -1 - ids},
         {"input_ids": ids, "token_type_ids": ids * 0 + config.type_vocab_size}, {"input_ids": ids, "position_ids": ids * 0 + 1000},
-        {"input_ids": ids, "attention_mask": np.ones((2, 3), np.int64)}, {"input_ids": ids, "attention_mask": np.ones((2, 1, 1, 4), np.int64)},
-        {"input_ids": ids, "attention_mask": np.ones(4, np.int64)}, {"inputs_embeds": embeds[..., :-1]}, {"input_ids": np.zeros((1, 200), np.int64)},
+        {"input_ids": ids, "attention_mask": np.ones((2, 3), np.int64)}, 
+        {"input_ids": ids, "attention_mask": np.ones((2, 1, 1, 4), np.int64)},
+        {"input_ids": ids, "attention_mask": np.ones(4, np.int64)}, {"inputs_embeds": embeds[..., :-1]},
+        {"input_ids": np.zeros((1, 200), np.int64)},
         {"input_ids": ids, "head_mask": np.ones(config.num_attention_heads + 1, np.float32)}, {"input_ids": ids.astype(np.float32)})
     mine = {"input_ids": ids} if broken else wrong
     first = Outcome(lambda: expected(**as_torch(wrong)))

@@ -78,7 +78,8 @@ def test_output_objects(text):
 def test_saved_loaded_pickled(joint, tmp_path):
     joint.save_pretrained(tmp_path)
     expected = joint.get_text_features(**texts())
-    for again in (tuwen.ChineseCLIPModel.from_pretrained(tmp_path), tuwen.AutoModel.from_pretrained(tmp_path), pickle.loads(pickle.dumps(joint))):
+    loaded = [cls.from_pretrained(tmp_path) for cls in (tuwen.ChineseCLIPModel, tuwen.AutoModel)]
+    for again in (*loaded, pickle.loads(pickle.dumps(joint))):
         assert np.array_equal(again.get_text_features(**texts()), expected)
         assert again.config.to_diff_dict()["text_config"] == joint.config.to_diff_dict()["text_config"]
     alone = tuwen.ChineseCLIPTextModel.from_pretrained(tmp_path)
@@ -191,8 +192,9 @@ def test_wrong_pictures(joint, pixels, error):
 
 
 def test_wrong_configurations():
-    for options, error in [({"hidden_act": "nonsense"}, KeyError), ({"hidden_act": len}, TypeError), ({"num_attention_heads": 5}, ValueError),
-                           ({"num_hidden_layers": -1}, ValueError), ({"vocab_size": 0}, ValueError), ({"add_cross_attention": True}, ValueError),
+    for options, error in [({"hidden_act": "nonsense"}, KeyError), ({"hidden_act": len}, TypeError),
+                           ({"num_attention_heads": 5}, ValueError), ({"num_hidden_layers": -1}, ValueError),
+                           ({"vocab_size": 0}, ValueError), ({"add_cross_attention": True}, ValueError),
                            ({"position_embedding_type": "sideways"}, ValueError)]:
         with pytest.raises(error):
             tuwen.ChineseCLIPTextModel(tuwen.ChineseCLIPTextConfig(**{**TEXT, **options}))

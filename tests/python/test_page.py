@@ -171,6 +171,7 @@ def test_models(name, cache, monkeypatch):
 
 def test_every_class_of_the_page_is_exported():
     for name in ("ChineseCLIPConfig", "ChineseCLIPTextConfig", "ChineseCLIPVisionConfig", "ChineseCLIPImageProcessor",
-                 "ChineseCLIPFeatureExtractor", "ChineseCLIPProcessor", "ChineseCLIPModel", "ChineseCLIPTextModel", "ChineseCLIPVisionModel",
+                 "ChineseCLIPFeatureExtractor", "ChineseCLIPProcessor", "ChineseCLIPModel", "ChineseCLIPTextModel",
+                 "ChineseCLIPVisionModel",
                  "AutoProcessor", "AutoTokenizer", "AutoImageProcessor", "BertTokenizerFast", "CLIPProcessor", "load_image"):
         assert name in tuwen.__all__ and hasattr(tuwen, name)
