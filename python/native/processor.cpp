@@ -92,22 +92,22 @@ TokenRows tokenize(const Processor& processor, const nb::sequence& texts, const 
   return TokenRows(tokens);
 }
 
-nb::object string_of(std::string_view text) {
-  return nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
+nb::str string_of(std::string_view text) {
+  return nb::steal<nb::str>(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
 }
 
-nb::object token_of(const Processor& processor, int64_t id) {
+std::optional<nb::str> token_of(const Processor& processor, int64_t id) {
   tuwen_text text = {};
-  if (id < 0 || id > INT32_MAX) return nb::none();
-  if (tuwen_token_text(processor.get(), static_cast<int32_t>(id), &text) != TUWEN_OK) return nb::none();
+  if (id < 0 || id > INT32_MAX) return std::nullopt;
+  if (tuwen_token_text(processor.get(), static_cast<int32_t>(id), &text) != TUWEN_OK) return std::nullopt;
   return string_of({text.data, text.size});
 }
 
-nb::object id_of(const Processor& processor, const nb::str& token) {
+std::optional<int32_t> id_of(const Processor& processor, const nb::str& token) {
   const TextList text(nb::borrow<nb::sequence>(nb::make_tuple(token)));
   int32_t id = -1;
   check(tuwen_token_id(processor.get(), text.views()[0], &id));
-  return id < 0 ? nb::object(nb::none()) : nb::object(nb::int_(id));
+  return id < 0 ? std::nullopt : std::optional(id);
 }
 
 }  // namespace

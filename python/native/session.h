@@ -28,7 +28,7 @@ class SharedSession {
   Model model_;
   tuwen_model_info info_;
   Session session_;
-  std::mutex mutex_;
+  std::recursive_mutex mutex_;  // a signal's handler that calls the model gets TUWEN_BUSY instead of a deadlock
   double text_cost_ = 0, image_cost_ = 0;
 };
 

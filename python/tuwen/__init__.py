@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ._batch import BatchFeature as BatchFeature
     from ._encoding import BatchEncoding as BatchEncoding
     from ._frameworks import TensorType as TensorType
-    from ._native import __version__ as __version__
+    from ._native import __version__ as __version__  # type: ignore[attr-defined]
     from ._pretrained_config import PretrainedConfig as PretrainedConfig
     from .auto import (
         AutoConfig as AutoConfig,

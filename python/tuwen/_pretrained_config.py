@@ -5,14 +5,14 @@ import copy
 import json
 import os
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._hub import find_directory
 
 # The release whose files, fields and defaults these classes have.
 FORMAT_VERSION = "4.37.2"
 
-_ATTRIBUTES = {
+_ATTRIBUTES: dict[str, Any] = {
     "return_dict": True,
     "output_hidden_states": False,
     "output_attentions": False,
@@ -29,7 +29,7 @@ _ATTRIBUTES = {
     "add_cross_attention": False,
     "tie_encoder_decoder": False,
 }
-_GENERATION = {
+_GENERATION: dict[str, Any] = {
     "max_length": 20,
     "min_length": 0,
     "do_sample": False,
@@ -76,6 +76,11 @@ class PretrainedConfig:
 
     model_type = ""
     is_composition = False
+    pruned_heads: dict[int, list[int]]
+
+    if TYPE_CHECKING:  # attributes come from tables and files
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, **kwargs: Any) -> None:
         for name, default in {**_ATTRIBUTES, **_GENERATION}.items():
@@ -123,7 +128,7 @@ class PretrainedConfig:
 
     @property
     def num_labels(self) -> int:
-        return len(self.id2label)
+        return len(self.id2label or {})
 
     @num_labels.setter
     def num_labels(self, count: int) -> None:

@@ -24,13 +24,13 @@ class TextResult:
 
     def all(self, prefix: str) -> tuple[Any, ...] | None:
         """name.0, name.1 ... or None where there are none."""
-        found = []
+        found: list[Any] = []
         while f"{prefix}.{len(found)}" in self._arrays:
             found.append(self.one(f"{prefix}.{len(found)}"))
         return tuple(found) or None
 
     def past(self) -> tuple[tuple[Any, ...], ...] | None:
-        layers = []
+        layers: list[tuple[Any, ...]] = []
         while f"past.{len(layers)}.key" in self._arrays:
             prefix = f"past.{len(layers)}."
             parts = [prefix + part for part in ("key", "value", "cross_key", "cross_value")]
@@ -107,6 +107,7 @@ def run_vision(session: Any, outputs: int, pixel_values: Any, interpolate: bool 
     if pixel_values is None:
         raise ValueError("You have to specify pixel_values")
     pixels = floats(pixel_values, "pixel_values")
+    assert pixels is not None
     return VisionResult(_native.vision_forward(session, outputs, pixels, interpolate), any_torch(pixel_values))
 
 

@@ -118,6 +118,7 @@ def size_dict(size: Any, name: str, default_to_square: bool) -> dict[str, int]:
             )
         return dict(size)
     if isinstance(size, (int, np.integer)) and not isinstance(size, bool):
+        size = int(size)
         return {"height": size, "width": size} if default_to_square else {"shortest_edge": size}
     if isinstance(size, (list, tuple)) and len(size) == 2:
         return {"height": size[0], "width": size[1]}

@@ -168,11 +168,11 @@ class ChineseCLIPModel(PreTrainedModel):
             if mask is None:
                 return None
         ids = input_ids if _is_int64(input_ids) else integers(input_ids, "input_ids")
-        if ids.ndim != 2 or (mask is not None and mask.shape != ids.shape):
+        if ids is None or ids.ndim != 2 or (mask is not None and mask.shape != ids.shape):
             return None
         if token_type_ids is not None:
             types = token_type_ids if _is_int64(token_type_ids) else integers(token_type_ids, "token_type_ids")
-            if types.shape != ids.shape:
+            if types is None or types.shape != ids.shape:
                 return None
         features = self._session.encode_rows(ids, mask, types, self._type_vocabulary)
         as_torch = is_torch_tensor(input_ids) or is_torch_tensor(attention_mask) or is_torch_tensor(token_type_ids)
@@ -188,7 +188,9 @@ class ChineseCLIPModel(PreTrainedModel):
         """[batch, projection_dim], not normalised. The switches change nothing, as in the reference."""
         if pixel_values is None:
             raise ValueError("You have to specify pixel_values")
-        features = self._session.encode_pixels(floats(pixel_values, "pixel_values"))
+        pixels = floats(pixel_values, "pixel_values")
+        assert pixels is not None
+        features = self._session.encode_pixels(pixels)
         return returned(features, is_torch_tensor(pixel_values))
 
     def forward(

@@ -46,9 +46,8 @@ class BertTokenizerFast:
             if side not in ("right", "left"):
                 raise ValueError(f"{name.replace('_', ' ')} should be selected between 'right' and 'left', current value: {side}")
             setattr(self, name, side)
-        self.model_max_length = config.get("model_max_length", config.get("max_len"))
-        if self.model_max_length is None:
-            self.model_max_length = tokenizer_files.UNLIMITED
+        limit = config.get("model_max_length", config.get("max_len"))
+        self.model_max_length: float = tokenizer_files.UNLIMITED if limit is None else limit
         self.clean_up_tokenization_spaces = config["clean_up_tokenization_spaces"]
         self.split_special_tokens = bool(config.pop("split_special_tokens", False))
         self.model_input_names = list(config.pop("model_input_names", type(self).model_input_names))
