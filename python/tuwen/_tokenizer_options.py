@@ -46,7 +46,8 @@ def truncation_strategy(truncation: bool | str | TruncationStrategy | None) -> T
 
 def native_options(
     padding: Any, truncation: Any, max_length: int | None, stride: int, pad_to_multiple_of: int | None, model_max_length: float
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], bool]:
+    """The options, and whether truncation leaves no token of the texts where none are added to them."""
     if max_length is not None and padding is False and truncation is None:
         truncation = TruncationStrategy.LONGEST_FIRST
     pad, cut = padding_strategy(padding), truncation_strategy(truncation)
@@ -71,8 +72,9 @@ def native_options(
         raise OverflowError("max_length: can't convert negative int to unsigned")
     if stride < 0:
         raise OverflowError("stride: can't convert negative int to unsigned")
-    if cuts and max_length == 0:
-        cut, cuts = TruncationStrategy.DO_NOT_TRUNCATE, False  # not even the added tokens fit: nothing is cut, as in the reference
+    to_nothing = cuts and max_length == 0
+    if to_nothing:  # not even the added tokens fit, so that nothing is cut, as in the reference; without them everything
+        cut, cuts = TruncationStrategy.DO_NOT_TRUNCATE, False
     used = max_length if max_length is not None and (cuts or pad == PaddingStrategy.MAX_LENGTH) else 0
     if pad == PaddingStrategy.MAX_LENGTH and not used:
         pad = PaddingStrategy.DO_NOT_PAD
@@ -82,4 +84,4 @@ def native_options(
         "max_length": min(int(used), UNLIMITED >> 40),
         "stride": int(stride) if cuts else 0,
         "pad_to_multiple_of": int(pad_to_multiple_of or 0) if pads else 0,
-    }
+    }, to_nothing

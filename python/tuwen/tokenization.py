@@ -176,10 +176,12 @@ class BertTokenizerFast:
         """A list of texts, or of pairs as tuples. `split_special_tokens` reads "[SEP]" in a text as ordinary characters."""
         if not isinstance(batch_text_or_text_pairs, (list, tuple)):
             raise TypeError(f"batch_text_or_text_pairs has to be a list or a tuple (got {type(batch_text_or_text_pairs)})")
-        limits = native_options(padding, truncation, max_length, stride, pad_to_multiple_of, self.model_max_length)
+        limits, to_nothing = native_options(padding, truncation, max_length, stride, pad_to_multiple_of, self.model_max_length)
         if len(batch_text_or_text_pairs) == 0:
             raise IndexError("list index out of range: the batch is empty")
         texts, pairs = _split_batch(batch_text_or_text_pairs, is_split_into_words)
+        if to_nothing and not add_special_tokens:
+            texts, pairs = [[] if is_split_into_words else ""] * len(texts), None
         framework = framework_of(return_tensors)
         rows = self._native.tokenize(
             texts, pairs, split=is_split_into_words, return_overflow=return_overflowing_tokens,

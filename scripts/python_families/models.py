@@ -142,7 +142,7 @@ def ours(rng, given, broken, name):
     if broken:
         value = np.array(mine[name])
         if value.dtype.kind == "f":
-            mine[name] = (value + 0.5).astype(value.dtype)
+            mine[name] = np.cos(3 * value + 1).astype(value.dtype)
         else:
             mine[name] = value[::-1] if len(value) > 1 and (value[::-1] != value).any() else 0 * value
     return as_torch(mine) if maybe(rng) else mine
