@@ -46,6 +46,27 @@ def test_inputs_of_any_kind(joint, convert):
     assert np.array_equal(joint.get_text_features(convert(inputs["input_ids"])), joint.get_text_features(**inputs))
 
 
+class Foreign:
+    """A tensor of some framework that offers DLPack and nothing else."""
+
+    def __init__(self, array):
+        self._array = array
+
+    def __dlpack__(self, **options):
+        return self._array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self._array.__dlpack_device__()
+
+
+def test_dlpack_and_buffers(joint):
+    inputs = texts(attention_mask=RIGHT)
+    expected = joint.get_text_features(**inputs)
+    assert np.array_equal(joint.get_text_features(**{key: Foreign(value) for key, value in inputs.items()}), expected)
+    assert np.array_equal(joint.get_text_features(**{key: memoryview(value) for key, value in inputs.items()}), expected)
+    assert np.array_equal(joint.get_image_features(Foreign(PIXELS)), joint.get_image_features(PIXELS))
+
+
 def test_masks_of_any_kind(joint):
     expected = joint.get_text_features(**texts(attention_mask=RIGHT))
     for dtype in (bool, np.int32, np.float32, np.float64, np.uint8):
