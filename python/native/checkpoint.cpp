@@ -87,12 +87,20 @@ std::vector<std::string> names_of(const Checkpoint& self) {
   return names;
 }
 
-nb::ndarray<nb::numpy, float> read(const Checkpoint& self, const std::string& name) {
+size_t index_of(const Checkpoint& self, const std::string& name) {
   size_t index = 0;
   if (tuwen_checkpoint_find(self.get(), name.c_str(), &index) != TUWEN_OK) raise(PyExc_KeyError, name);
-  const tuwen_tensor tensor = tensor_at(self, index);
-  const std::vector<size_t> shape(tensor.shape, tensor.shape + tensor.rank);
-  const NewArray out = new_array(shape);
+  return index;
+}
+
+std::vector<size_t> shape_of(const Checkpoint& self, const std::string& name) {
+  const tuwen_tensor tensor = tensor_at(self, index_of(self, name));
+  return {tensor.shape, tensor.shape + tensor.rank};
+}
+
+nb::ndarray<nb::numpy, float> read(const Checkpoint& self, const std::string& name) {
+  const size_t index = index_of(self, name);
+  const NewArray out = new_array(shape_of(self, name));
   nb::gil_scoped_release unlocked;
   check(tuwen_checkpoint_read_f32(self.get(), index, out.data, out.array.size()));
   return out.array;
@@ -135,6 +143,7 @@ void bind_checkpoint(nb::module_& module) {
       .def_static("random", &random, nb::arg("config"), nb::arg("seed"), nb::arg("with_pooler") = true)
       .def_prop_ro("config", &config_of, "The text of config.json.")
       .def("names", &names_of)
+      .def("shape", &shape_of, nb::arg("name"))
       .def("read", &read, nb::arg("name"), "A tensor as float32.")
       .def("with_config", &with_config, nb::arg("config"))
       .def("tower", &tower, nb::arg("which"), "\"text\" or \"vision\" out of a full checkpoint.")

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections import OrderedDict
@@ -200,7 +201,7 @@ class PreTrainedModel:
 
     def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
         kept = (n for n in self._checkpoint.names() if not (exclude_embeddings and n.endswith("embeddings.weight")))
-        return sum(self._checkpoint.read(name).size for name in kept)
+        return sum(math.prod(self._checkpoint.shape(name)) for name in kept)
 
     def prune_heads(self, heads_to_prune: dict[int, list[int]]) -> None:
         """Takes attention heads out of the text tower, by their numbers before any were pruned."""

@@ -141,6 +141,7 @@ def test_random_initialisation():
     assert np.array_equal(one[name], same[name]) and not np.array_equal(one[name], other[name])
     assert not np.asarray(one["text_model.embeddings.word_embeddings.weight"])[0].any()
     assert not np.array_equal(tuwen.ChineseCLIPModel(config).state_dict()[name], tuwen.ChineseCLIPModel(config).state_dict()[name])
+    assert tuwen.ChineseCLIPModel(config).num_parameters() == sum(np.asarray(value).size for value in one.values())
     assert tuwen.ChineseCLIPTextModel(config.text_config, add_pooling_layer=False)(**texts()).pooler_output is None
 
 
