@@ -24,7 +24,8 @@ struct tuwen_processor {
 
 struct tuwen_tokens {
   tw::EncodedBatch batch;
-  std::vector<int32_t> type_ids, attention_mask, special_tokens_mask;  // as wide as ids, for the caller's convenience
+  // as wide as ids, for the caller's convenience
+  std::vector<int32_t> type_ids, attention_mask, special_tokens_mask, sequence_ids;
 };
 
 struct tuwen_image {

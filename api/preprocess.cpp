@@ -76,8 +76,7 @@ int threads_of(const tuwen_preprocess_options* given) {
 }
 
 ImageProcessor processor_for(const tuwen_processor* processor, const tuwen_preprocess_options* options) {
-  const ImageProcessor& own = not_null(processor, "processor").images;
-  return options == nullptr ? own : ImageProcessor(read_steps(options));
+  return options == nullptr ? not_null(processor, "processor").images : ImageProcessor(read_steps(options));
 }
 
 }  // namespace

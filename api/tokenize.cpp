@@ -61,7 +61,51 @@ static_assert(static_cast<int>(Truncation::only_second) == TUWEN_TRUNCATION_ONLY
 static_assert(static_cast<int>(Padding::max_length) == TUWEN_PADDING_MAX_LENGTH);
 static_assert(sizeof(Offset) == 2 * sizeof(uint32_t));
 
-std::vector<int32_t> widened(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
+template <class Byte>
+std::vector<int32_t> widened(const std::vector<Byte>& bytes) {
+  return {bytes.begin(), bytes.end()};
+}
+
+std::unique_ptr<tuwen_tokens> encode(const tuwen_processor* processor, std::span<const EncodeInput> inputs,
+                                     const tuwen_tokenize_options* options) {
+  const tuwen_tokenize_options o = read_options(options, "options");
+  const EncodeOptions how = read_encode_options(o);
+  const int threads = checked_choice(o.threads, 1024, "options.threads");
+  const BertTokenizer& tokenizer = not_null(processor, "processor").tokenizer;
+  auto result = std::make_unique<tuwen_tokens>();
+  result->batch = tokenizer.encode_batch(inputs, how, threads == 0 ? query_cpu().cores : threads);
+  result->type_ids = widened(result->batch.type_ids);
+  result->attention_mask = widened(result->batch.attention_mask);
+  result->special_tokens_mask = widened(result->batch.special_tokens_mask);
+  result->sequence_ids = widened(result->batch.sequence_ids);
+  return result;
+}
+
+// Words, and where each text's begin: views of the caller's arrays.
+class WordLists {
+ public:
+  WordLists(const tuwen_text* words, const size_t* begin, size_t count, const char* words_name, const char* begin_name)
+      : begin_(begin) {
+    not_null(begin, begin_name);
+    for (size_t t = 0; t < count; ++t) {
+      if (begin[t] > begin[t + 1] || (t == 0 && begin[t] != 0)) {
+        throw_argument(std::string(begin_name) + "[" + std::to_string(t) + "]", t == 0 ? "0" : "ascending numbers",
+                       std::to_string(begin[t]));
+      }
+    }
+    const size_t all = count == 0 ? 0 : begin[count];
+    if (all > 0) not_null(words, words_name);
+    views_.reserve(all);
+    for (size_t w = 0; w < all; ++w) views_.push_back(checked_text(words[w], w, words_name));
+  }
+  TextSequence text(size_t t) const {
+    return TextSequence(std::span(views_).subspan(begin_[t], begin_[t + 1] - begin_[t]));
+  }
+
+ private:
+  const size_t* begin_;
+  std::vector<std::string_view> views_;
+};
 
 }  // namespace
 }  // namespace tw
@@ -72,17 +116,24 @@ tuwen_status tuwen_tokenize(const tuwen_processor* processor, const tuwen_text* 
                             size_t count, const tuwen_tokenize_options* options, tuwen_tokens** tokens) {
   return guarded([&] {
     not_null(tokens, "tokens");
-    const tuwen_tokenize_options o = read_options(options, "options");
-    const EncodeOptions encode = read_encode_options(o);
-    const int threads = checked_choice(o.threads, 1024, "options.threads");
-    const auto inputs = inputs_of(texts, pairs, count);
-    auto result = std::make_unique<tuwen_tokens>();
-    result->batch = not_null(processor, "processor")
-                        .tokenizer.encode_batch(inputs, encode, threads == 0 ? query_cpu().cores : threads);
-    result->type_ids = widened(result->batch.type_ids);
-    result->attention_mask = widened(result->batch.attention_mask);
-    result->special_tokens_mask = widened(result->batch.special_tokens_mask);
-    *tokens = result.release();
+    *tokens = encode(processor, inputs_of(texts, pairs, count), options).release();
+  });
+}
+
+tuwen_status tuwen_tokenize_words(const tuwen_processor* processor, const tuwen_text* words, const size_t* word_begin,
+                                  const tuwen_text* pair_words, const size_t* pair_begin, size_t count,
+                                  const tuwen_tokenize_options* options, tuwen_tokens** tokens) {
+  return guarded([&] {
+    not_null(tokens, "tokens");
+    const WordLists first(words, word_begin, count, "words", "word_begin");
+    std::optional<WordLists> second;
+    if (pair_begin != nullptr) second.emplace(pair_words, pair_begin, count, "pair_words", "pair_begin");
+    std::vector<EncodeInput> inputs;
+    inputs.reserve(count);
+    for (size_t t = 0; t < count; ++t) {
+      second ? inputs.emplace_back(first.text(t), second->text(t)) : inputs.emplace_back(first.text(t));
+    }
+    *tokens = encode(processor, inputs, options).release();
   });
 }
 
@@ -97,6 +148,13 @@ tuwen_status tuwen_tokens_get(const tuwen_tokens* tokens, tuwen_tokens_view* vie
                               .attention_mask = t.attention_mask.data(),
                               .special_tokens_mask = t.special_tokens_mask.data(),
                               .offsets = reinterpret_cast<const uint32_t*>(t.batch.offsets.data())};
+  });
+}
+
+tuwen_status tuwen_tokens_get_sources(const tuwen_tokens* tokens, tuwen_token_sources* sources) {
+  return guarded([&] {
+    const tuwen_tokens& t = not_null(tokens, "tokens");
+    not_null(sources, "sources") = {.word_ids = t.batch.word_ids.data(), .sequence_ids = t.sequence_ids.data()};
   });
 }
 

@@ -162,6 +162,22 @@ TUWEN_API tuwen_status tuwen_tokenize(const tuwen_processor* processor, const tu
                                       const tuwen_text* pairs, size_t count, const tuwen_tokenize_options* options,
                                       tuwen_tokens** tokens);
 TUWEN_API tuwen_status tuwen_tokens_get(const tuwen_tokens* tokens, tuwen_tokens_view* view);
+
+/* The same of texts that were split into words before: text t is words[word_begin[t]] to words[word_begin[t + 1] - 1],
+ * each word is tokenized apart, and offsets count from the start of the word. pair_words and pair_begin likewise; both
+ * NULL: no pairs. The begins have count + 1 entries. */
+TUWEN_API tuwen_status tuwen_tokenize_words(const tuwen_processor* processor, const tuwen_text* words,
+                                            const size_t* word_begin, const tuwen_text* pair_words,
+                                            const size_t* pair_begin, size_t count,
+                                            const tuwen_tokenize_options* options, tuwen_tokens** tokens);
+
+/* Of the same rows and with their row_begin: where each token came from. -1 for tokens that were added. */
+typedef struct tuwen_token_sources {
+  const int32_t* word_ids;     /* the word of its text, counted from 0: between spaces and punctuation, or as given */
+  const int32_t* sequence_ids; /* 0: the text, 1: its pair */
+} tuwen_token_sources;
+
+TUWEN_API tuwen_status tuwen_tokens_get_sources(const tuwen_tokens* tokens, tuwen_token_sources* sources);
 TUWEN_API void tuwen_tokens_free(tuwen_tokens* tokens);
 
 /* The vocabulary's spelling of `id`, such as "##ing"; lives as long as the processor. */
@@ -237,7 +253,8 @@ typedef struct tuwen_preprocess_options {
 TUWEN_API tuwen_status tuwen_processor_get_preprocess(const tuwen_processor* processor,
                                                       tuwen_preprocess_options* options);
 
-/* Height and width that tuwen_preprocess() gives for this picture. `options` NULL: the model directory's. */
+/* Height and width that tuwen_preprocess() gives for this picture. `options` NULL: the model directory's. The processor
+ * of both calls may be NULL where options are given: they say it all. */
 TUWEN_API tuwen_status tuwen_preprocess_size(const tuwen_processor* processor, const tuwen_image* image,
                                              const tuwen_preprocess_options* options, int64_t* height, int64_t* width);
 

@@ -269,6 +269,9 @@ class Model {
     return info;
   }
 
+  // Takes over a handle.
+  explicit Model(tuwen_model* model) : handle_(model) {}
+
   tuwen_model_info info() const {
     auto info = make<tuwen_model_info>();
     check(tuwen_model_get_info(get(), &info));
@@ -279,7 +282,6 @@ class Model {
   const tuwen_model* get() const { return handle_.get(); }
 
  private:
-  explicit Model(tuwen_model* model) : handle_(model) {}
   std::unique_ptr<tuwen_model, Deleter<tuwen_model_free>> handle_;
 };
 

@@ -1,0 +1,2 @@
+"""Importing this registers every family."""
+from . import configs, images, models, tokens  # noqa: F401
