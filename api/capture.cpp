@@ -17,7 +17,8 @@ tuwen_captured view_of(const std::string& name, const Captured& captured) {
 tuwen_status tuwen_capture_create(const char* prefix, tuwen_capture** capture) {
   return guarded([&] {
     const std::string text = prefix == nullptr ? "" : prefix;
-    not_null(capture, "capture") = new tuwen_capture{text, Capture(text)};
+    not_null(capture, "capture");
+    *capture = new tuwen_capture{text, Capture(text)};
   });
 }
 

@@ -7,7 +7,10 @@
 using namespace tw;
 
 tuwen_status tuwen_profile_create(tuwen_profile** profile) {
-  return guarded([&] { not_null(profile, "profile") = new tuwen_profile; });
+  return guarded([&] {
+    not_null(profile, "profile");
+    *profile = new tuwen_profile;
+  });
 }
 
 void tuwen_profile_free(tuwen_profile* profile) { delete profile; }

@@ -18,13 +18,14 @@ struct tuwen_selftest {
 
 tuwen_status tuwen_selftest_run(const char* isa, uint64_t seed, tuwen_selftest** selftest) {
   return guarded([&] {
+    not_null(selftest, "selftest");
     const CpuInfo cpu = query_cpu();
     const auto tables =
         isa == nullptr ? available_tables(cpu) : std::vector<const KernelTable*>{&select_table(cpu, isa)};
     auto test = std::make_unique<tuwen_selftest>();
     for (const KernelTable* table : tables)
       for (CheckResult& result : check_table(*table, seed)) test->lines.push_back({table->name, std::move(result)});
-    not_null(selftest, "selftest") = test.release();
+    *selftest = test.release();
   });
 }
 

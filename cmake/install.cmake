@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS tuwen EXPORT tuwen-targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/include/tuwen/tuwen.h ${PROJECT_SOURCE_DIR}/include/tuwen/tuwen.hpp
-              ${PROJECT_SOURCE_DIR}/include/tuwen/checkpoint.h ${PROJECT_SOURCE_DIR}/include/tuwen/forward.h ${PROJECT_SOURCE_DIR}/include/tuwen/forward.hpp
+              ${PROJECT_SOURCE_DIR}/include/tuwen/checkpoint.h ${PROJECT_SOURCE_DIR}/include/tuwen/checks.h ${PROJECT_SOURCE_DIR}/include/tuwen/forward.h ${PROJECT_SOURCE_DIR}/include/tuwen/forward.hpp
               ${PROJECT_BINARY_DIR}/include/tuwen/version.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tuwen)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE ${PROJECT_SOURCE_DIR}/THIRD_PARTY.md

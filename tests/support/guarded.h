@@ -69,6 +69,7 @@ class Guarded {
 
   // Copies values to the front; the rest keeps its content.
   void assign(std::span<const T> values) {
+    if (values.empty()) return;
     std::memcpy(base_ + first_, values.data(), std::min(values.size(), count_) * sizeof(T));
   }
   // Back to "never written".
