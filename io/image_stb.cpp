@@ -8,7 +8,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "io/image_source.h"
 #include "io/jpeg_markers.h"
@@ -95,6 +98,33 @@ void load_into(RawImage& image, const ImageSource& source, Load load) {
   std::memcpy(image.pixels.data(), samples.get(), image.pixels.size());
 }
 
+// The same file with a palette of 256 entries, black where it had none, and without tRNS, which is dropped anyway.
+// stb_image looks indices up in uninitialised memory where the palette is short, and refuses a tRNS that is longer than
+// the palette. check_png() has seen that every chunk is whole; stb_image looks at no checksum.
+std::vector<uint8_t> with_full_palette(std::span<const uint8_t> png) {
+  constexpr size_t kSignature = 8, kFrame = 12, kPalette = 768;  // bytes; a chunk's length, type and checksum
+  std::vector<uint8_t> out(png.begin(), png.begin() + kSignature);
+  out.reserve(png.size() + kPalette);
+  for (size_t at = kSignature; at + kFrame <= png.size();) {
+    const std::span<const uint8_t> chunk = png.subspan(at);
+    const size_t bytes = static_cast<size_t>(chunk[0]) << 24 | static_cast<size_t>(chunk[1]) << 16 |
+                         static_cast<size_t>(chunk[2]) << 8 | chunk[3];
+    if (bytes + kFrame > chunk.size()) break;
+    const std::string_view type(reinterpret_cast<const char*>(&chunk[4]), 4);
+    at += bytes + kFrame;
+    if (type == "tRNS") continue;
+    if (type != "PLTE" || bytes > kPalette) {
+      out.insert(out.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(bytes + kFrame));
+      continue;
+    }
+    constexpr uint8_t kHead[] = {0, 0, kPalette >> 8, kPalette & 0xFF, 'P', 'L', 'T', 'E'};
+    out.insert(out.end(), kHead, kHead + sizeof kHead);
+    out.insert(out.end(), &chunk[8], &chunk[8] + bytes);
+    out.insert(out.end(), kPalette - bytes + 4, uint8_t{0});  // with the checksum
+  }
+  return out;
+}
+
 template <int channels>
 void load_bytes(RawImage& image, const ImageSource& source) {
   load_into<uint8_t>(image, source, [](const uint8_t* bytes, int count, int* w, int* h, int* n) {
@@ -131,7 +161,13 @@ RawImage decode_png(const ImageSource& source) {
     load_bytes<1>(image, source);
     return image;
   }
-  // Palettes, alpha and 16 bits are resolved by stb_image; the colours under alpha stay as they are.
+  if (mode == ImageMode::palette) {
+    RawImage image = make_raw_image(header.width, header.height, ImageMode::rgb);
+    const std::vector<uint8_t> file = with_full_palette(source.bytes);
+    load_bytes<3>(image, {file, source.label, source.limits});
+    return image;
+  }
+  // Alpha and 16 bits are resolved by stb_image; the colours under alpha stay as they are.
   RawImage image = make_raw_image(header.width, header.height, ImageMode::rgb);
   load_bytes<3>(image, source);
   return image;
