@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/sha256.h"
 #include "io/image_decode.h"
+#include "tests/support/decoders.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/random.h"
 #include "tests/support/temp_dir.h"
@@ -20,6 +21,7 @@
 namespace tw {
 namespace {
 
+using test::built_with_stb;
 using Bytes = std::vector<uint8_t>;
 
 const std::filesystem::path kFiles = TUWEN_TEST_DATA "/images/files";
@@ -44,16 +46,6 @@ std::vector<Golden> goldens() {
     all.push_back(g);
   }
   return all;
-}
-
-// Builds with stb_image read no WebP and give other JPEG pixels.
-bool built_with_stb() {
-  try {
-    read_image(kFiles / "webp-rgb.webp");
-    return false;
-  } catch (const Error& error) {
-    return error.code() == ErrorCode::unsupported;
-  }
 }
 
 bool starts(const std::string& text, const char* with) { return text.rfind(with, 0) == 0; }

@@ -15,6 +15,7 @@
 #include "core/sha256.h"
 #include "kernels/kernel_table.h"
 #include "models/image_processor.h"
+#include "tests/support/decoders.h"
 #include "tests/support/expect_error.h"
 #include "tests/support/noise.h"
 #include "tests/support/random.h"
@@ -126,6 +127,9 @@ TEST_CASE("image processor: recorded results of the reference", "[image]") {
     INFO(line);
     ImageProcessorOptions options = parsed(golden.at("options").dump());
     if (golden.at("last")) options.data_format = ChannelLayout::channels_last;
+    const std::string source = golden.value("file", "");
+    if (test::built_with_stb() && (source.starts_with("jpeg") || source.starts_with("webp")))
+      continue;  // such builds have other pixels for JPEG, and no WebP
     const PixelValues values = golden_result(golden, ImageProcessor(options), scratch);
     const bool last = options.data_format == ChannelLayout::channels_last;
     const std::vector<int32_t> shape = last ? std::vector{values.height, values.width, values.channels}
