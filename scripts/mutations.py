@@ -167,8 +167,8 @@ KERNELS = [
         "largest_scaled<V>(row, p.keys - (p.keys > 1), p.scale);"),
     Mutation(
         "attention-stale-sum", ATTENTION, "rows of a tile are divided by the first row's sum",
-        "V(inverse[i])",
-        "V(inverse[0])"),
+        "V(factor[i])",
+        "V(factor[0])"),
     Mutation(
         "attention-reads-past-keys", ATTENTION, "keys beyond the sequence are read",
         "p.k_stride, count,",
@@ -187,12 +187,12 @@ KERNELS = [
         "1.0f / std::sqrt(static_cast<float>(q.columns))"),
     Mutation(
         "attention-wrong-head", OPS, "every head reads the first head's keys",
-        ".k = row(k, s.first_key) + column,",
+        ".k = row(k, s.first_key) + key_column,",
         ".k = row(k, s.first_key),"),
     Mutation(
         "attention-wrong-item", OPS, "every item reads the first item's values",
-        ".v = row(v, s.first_key) + column,",
-        ".v = row(v, 0) + column,"),
+        ".v = row(v, s.first_key) + key_column,",
+        ".v = row(v, 0) + key_column,"),
     Mutation(
         "attention-swap-lanes-512", AVX512, "lanes of the key transposition",
         "r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xEE);",
