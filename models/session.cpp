@@ -54,17 +54,17 @@ Session::Scratch Session::plan(Arena& arena, const ChineseClip& model, const Ses
   if (text != nullptr && vision != nullptr) {
     Arena text_only, vision_only;
     BertScratch::plan(text_only, text->config(), s.rows, type, text->attention_type(type));
-    VitScratch::plan(vision_only, vision->config(), s.rows, s.rows / image_tokens, type);
+    VitScratch::plan(vision_only, vision->config(), s.rows, s.rows / image_tokens, type, type);
     const int64_t bytes = std::max(text_only.used(), vision_only.used());
     if (std::byte* shared = static_cast<std::byte*>(arena.take_bytes(bytes))) {
       Arena first(shared, bytes), second(shared, bytes);
       s.text = BertScratch::plan(first, text->config(), s.rows, type, text->attention_type(type));
-      s.vision = VitScratch::plan(second, vision->config(), s.rows, s.rows / image_tokens, type);
+      s.vision = VitScratch::plan(second, vision->config(), s.rows, s.rows / image_tokens, type, type);
     }
   } else if (text != nullptr) {
     s.text = BertScratch::plan(arena, text->config(), s.rows, type, text->attention_type(type));
   } else if (vision != nullptr) {
-    s.vision = VitScratch::plan(arena, vision->config(), s.rows, s.rows / image_tokens, type);
+    s.vision = VitScratch::plan(arena, vision->config(), s.rows, s.rows / image_tokens, type, type);
   }
   int64_t attention_floats = 0;
   if (text != nullptr)

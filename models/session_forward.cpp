@@ -318,7 +318,7 @@ Outputs Session::forward(const VisionForward& vision, const ForwardOptions& opti
   };
   const Plan s = forward_scratch([&](Arena& arena) {
     Plan plan;
-    plan.vit = VitScratch::plan_full(arena, c, most * tokens, most, type);
+    plan.vit = VitScratch::plan(arena, c, most * tokens, most, type, DType::f32);
     const int64_t floats = attention_scratch_floats(tokens, c.head_dim(), DType::f32);
     plan.ops = plan_ops(arena, *model_, team_.threads(), floats, most * tokens);
     return plan;

@@ -7,34 +7,22 @@
 
 namespace tw {
 
-namespace {
-
-VitScratch plan_for(Arena& arena, const VisionConfig& c, int64_t rows, int64_t images, DType type, bool full) {
+VitScratch VitScratch::plan(Arena& arena, const VisionConfig& c, int64_t rows, int64_t images, DType type,
+                            DType attention) {
   const int64_t width = c.hidden_size, padded = round_up(width, kStrip);
   const int64_t inside = std::max(c.intermediate_size, c.num_channels * c.patch_size * c.patch_size);
-  const DType attention = full ? DType::f32 : type;
   VitScratch s;
   const auto take = [&](int64_t columns, DType t) {
     return arena.take(rows, columns, t, activation_stride(columns, t));
   };
   s.x = take(width, DType::f32);
   s.y = take(width, type);
-  if (full) s.a = type == DType::f32 ? s.y : take(width, DType::f32);
+  s.a = attention == type ? s.y : take(width, attention);
   s.q = take(padded, attention);
   s.kv = take(2 * padded, attention);
   s.h = take(inside, type);
   s.pooled = arena.take(images, width);
   return s;
-}
-
-}  // namespace
-
-VitScratch VitScratch::plan(Arena& arena, const VisionConfig& c, int64_t rows, int64_t images, DType type) {
-  return plan_for(arena, c, rows, images, type, false);
-}
-
-VitScratch VitScratch::plan_full(Arena& arena, const VisionConfig& c, int64_t rows, int64_t images, DType type) {
-  return plan_for(arena, c, rows, images, type, true);
 }
 
 Vit::Vit(const VisionConfig& config)

@@ -26,16 +26,15 @@ struct VitBlock {
 struct VitScratch {
   Tensor x;       // [R, D]      residual stream, f32
   Tensor y;       // [R, D]      what a product reads
-  Tensor a;       // [R, D]      attention's result, f32; of the full driver alone
+  Tensor a;       // [R, D]      attention's result; y where that has its type
   Tensor q;       // [R, Dp]
   Tensor kv;      // [R, 2 Dp]
   Tensor h;       // [R, max(M, K)]  inside of the MLP; before the first block, the patches
   Tensor pooled;  // [R / T, D]  class tokens on their way out, f32
 
-  // `images`: how many there are at most in these rows.
-  static VitScratch plan(Arena& arena, const VisionConfig& config, int64_t rows, int64_t images, DType type);
-  // The same for the full driver, whose attention works in f32.
-  static VitScratch plan_full(Arena& arena, const VisionConfig& config, int64_t rows, int64_t images, DType type);
+  // `images`: how many there are at most in these rows. `attention`: what it works in; f32 for the full driver.
+  static VitScratch plan(Arena& arena, const VisionConfig& config, int64_t rows, int64_t images, DType type,
+                         DType attention);
 };
 
 // What the full driver is asked besides the plain one: `images` pictures of T tokens; R = images T rows.
@@ -82,7 +81,7 @@ class Vit {
                  Capture* capture) const;
 
   // Collective. The full driver: every row of every layer, into what the request wants. The same view of the
-  // normalised class tokens. The scratch is plan_full()'s.
+  // normalised class tokens. The scratch is planned for attention in f32.
   Tensor forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const VitRequest& request, Stop& stop) const;
 
   const VisionConfig& config() const { return config_; }

@@ -58,8 +58,10 @@ TUWEN_INLINE void pack_values(float* values, const AttentionArgs& p) {
   }
 }
 
-template <class V, int MaxNS>
-void attention_kernel(const AttentionArgs& p) {
+// All queries, a tile of rows at a time. softmax(row, query) turns a row of scores into weights in place and returns
+// the factor that they still lack.
+template <class V, int MaxNS, class Softmax>
+TUWEN_INLINE void attend(const AttentionArgs& p, Softmax softmax) {
   const int64_t keys_padded = (p.keys + kStrip - 1) / kStrip * kStrip;
   float* keys = p.scratch;                       // K^T: strips of 16 keys, [width][16] each
   float* values = keys + keys_padded * p.width;  // V: strips of 16 columns, [keys][16] each
@@ -72,20 +74,24 @@ void attention_kernel(const AttentionArgs& p) {
   for (int64_t first = 0; first < p.queries; first += kAttentionRows) {
     const int64_t rows = p.queries - first < kAttentionRows ? p.queries - first : kAttentionRows;
     multiply<V, MaxNS>(scores, keys_padded, p.q + first * p.q_stride, p.q_stride, keys, p.width, rows, p.keys);
-    float inverse[kAttentionRows];
-    for (int64_t i = 0; i < rows; ++i) {
-      float* row = scores + i * keys_padded;
-      const float largest = largest_scaled<V>(row, p.keys, p.scale);
-      inverse[i] = 1.0f / exponentials<V>(row, row, p.keys, p.scale, largest);
-    }
+    float factor[kAttentionRows];
+    for (int64_t i = 0; i < rows; ++i) factor[i] = softmax(scores + i * keys_padded, first + i);
     float* out = p.out + first * p.out_stride;
     multiply<V, MaxNS>(out, p.out_stride, scores, keys_padded, values, p.keys, rows, p.width);
     for (int64_t i = 0; i < rows; ++i) {
       float* row = out + i * p.out_stride;
       for_each_vector<V>(
-          p.width, [&](int64_t c, auto lanes) { (V::load(row + c, lanes) * V(inverse[i])).store(row + c, lanes); });
+          p.width, [&](int64_t c, auto lanes) { (V::load(row + c, lanes) * V(factor[i])).store(row + c, lanes); });
     }
   }
+}
+
+template <class V, int MaxNS>
+void attention_kernel(const AttentionArgs& p) {
+  attend<V, MaxNS>(p, [&](float* row, int64_t) {
+    const float largest = largest_scaled<V>(row, p.keys, p.scale);
+    return 1.0f / exponentials<V>(row, row, p.keys, p.scale, largest);
+  });
 }
 
 }  // namespace

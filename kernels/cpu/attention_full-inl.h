@@ -47,38 +47,19 @@ TUWEN_INLINE void add_bias(float* row, const AttentionFullArgs& full, int64_t qu
 
 template <class V, int MaxNS>
 void attention_full_kernel(const AttentionFullArgs& full) {
-  const AttentionArgs& p = full.base;
-  const int64_t keys_padded = (p.keys + kStrip - 1) / kStrip * kStrip;
-  const int64_t width_padded = (p.width + kStrip - 1) / kStrip * kStrip;
-  float* keys = p.scratch;
-  float* values = keys + keys_padded * p.width;
-  float* scores = values + width_padded * p.keys;  // [kAttentionRows, keys_padded]
-  pack_keys<V>(keys, p);
-  pack_values<V>(values, p);
-
-  for (int64_t first = 0; first < p.queries; first += kAttentionRows) {
-    const int64_t rows = p.queries - first < kAttentionRows ? p.queries - first : kAttentionRows;
-    multiply<V, MaxNS>(scores, keys_padded, p.q + first * p.q_stride, p.q_stride, keys, p.width, rows, p.keys);
-    float factor[kAttentionRows];
-    for (int64_t i = 0; i < rows; ++i) {
-      float* row = scores + i * keys_padded;
-      if (full.distances != nullptr) add_distances<V>(row, full, first + i);
-      add_bias<V>(row, full, first + i);
-      const float largest = largest_scaled<V>(row, p.keys, 1.0f);
-      factor[i] = full.head_scale / exponentials<V>(row, row, p.keys, 1.0f, largest);
-      if (full.weights == nullptr) continue;
-      float* weights = full.weights + (first + i) * full.weights_stride;
+  const int64_t keys = full.base.keys;
+  attend<V, MaxNS>(full.base, [&](float* row, int64_t query) {
+    if (full.distances != nullptr) add_distances<V>(row, full, query);
+    add_bias<V>(row, full, query);
+    const float largest = largest_scaled<V>(row, keys, 1.0f);
+    const float factor = full.head_scale / exponentials<V>(row, row, keys, 1.0f, largest);
+    if (full.weights != nullptr) {
+      float* weights = full.weights + query * full.weights_stride;
       for_each_vector<V>(
-          p.keys, [&](int64_t j, auto lanes) { (V::load(row + j, lanes) * V(factor[i])).store(weights + j, lanes); });
+          keys, [&](int64_t j, auto lanes) { (V::load(row + j, lanes) * V(factor)).store(weights + j, lanes); });
     }
-    float* out = p.out + first * p.out_stride;
-    multiply<V, MaxNS>(out, p.out_stride, scores, keys_padded, values, p.keys, rows, p.width);
-    for (int64_t i = 0; i < rows; ++i) {
-      float* row = out + i * p.out_stride;
-      for_each_vector<V>(
-          p.width, [&](int64_t c, auto lanes) { (V::load(row + c, lanes) * V(factor[i])).store(row + c, lanes); });
-    }
-  }
+    return factor;
+  });
 }
 
 }  // namespace
