@@ -1,4 +1,4 @@
-"""BatchFeature: what processors return, a dictionary with attributes."""
+"""What processors return: dictionaries with attributes, and among them BatchFeature."""
 from __future__ import annotations
 
 from collections import UserDict
@@ -9,17 +9,8 @@ import numpy as np
 from ._frameworks import TensorType, framework_of, is_tensor, is_torch_tensor, to_framework, to_numpy
 
 
-class BatchFeature(UserDict):
-    """Named batches. `tensor_type` makes arrays or tensors of the lists."""
-
-    def __init__(self, data: dict[str, Any] | None = None, tensor_type: str | TensorType | None = None) -> None:
-        super().__init__(data)
-        self.convert_to_tensors(tensor_type=tensor_type)
-
-    def __getitem__(self, item: str) -> Any:
-        if isinstance(item, str):
-            return self.data[item]
-        raise KeyError("Indexing with integers is not available when using Python based feature extractors")
+class Batch(UserDict):
+    """Values by name that are attributes, too; what is pickled is the values."""
 
     def __getattr__(self, item: str) -> Any:
         if item == "data" or item.startswith("__"):
@@ -44,17 +35,7 @@ class BatchFeature(UserDict):
     def items(self) -> Any:
         return self.data.items()
 
-    def convert_to_tensors(self, tensor_type: str | TensorType | None = None) -> BatchFeature:
-        framework = framework_of(tensor_type)
-        if framework is None:
-            return self
-        for key, value in self.data.items():
-            if is_tensor(value) and not isinstance(value, np.ndarray):
-                continue
-            self.data[key] = stacked(key, value, framework)
-        return self
-
-    def to(self, *args: Any, **kwargs: Any) -> BatchFeature:
+    def to(self, *args: Any, **kwargs: Any) -> Any:
         """Moves torch tensors, and converts the floating-point ones where a dtype is given."""
         import torch
 
@@ -67,6 +48,29 @@ class BatchFeature(UserDict):
         for key, value in self.data.items():
             if is_torch_tensor(value):
                 self.data[key] = value.to(device, dtype) if torch.is_floating_point(value) else value.to(device)
+        return self
+
+
+class BatchFeature(Batch):
+    """Named batches. `tensor_type` makes arrays or tensors of the lists."""
+
+    def __init__(self, data: dict[str, Any] | None = None, tensor_type: str | TensorType | None = None) -> None:
+        super().__init__(data)
+        self.convert_to_tensors(tensor_type=tensor_type)
+
+    def __getitem__(self, item: str) -> Any:
+        if isinstance(item, str):
+            return self.data[item]
+        raise KeyError("Indexing with integers is not available when using Python based feature extractors")
+
+    def convert_to_tensors(self, tensor_type: str | TensorType | None = None) -> BatchFeature:
+        framework = framework_of(tensor_type)
+        if framework is None:
+            return self
+        for key, value in self.data.items():
+            if is_tensor(value) and not isinstance(value, np.ndarray):
+                continue
+            self.data[key] = stacked(key, value, framework)
         return self
 
 

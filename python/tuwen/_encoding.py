@@ -1,12 +1,11 @@
 """BatchEncoding: what a tokenizer returns."""
 from __future__ import annotations
 
-from collections import UserDict
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._batch import BatchFeature
+from ._batch import Batch
 from ._frameworks import TensorType, framework_of, is_tensor, to_framework
 
 
@@ -80,8 +79,10 @@ class Encoding:
         return None
 
 
-class BatchEncoding(UserDict):
+class BatchEncoding(Batch):
     """Named lists or tensors of a batch, with attributes; by number the rows as `Encoding`."""
+
+    _encodings: list[Encoding] | None = None  # not pickled
 
     def __init__(
         self,
@@ -103,29 +104,6 @@ class BatchEncoding(UserDict):
         if isinstance(item, slice):
             return {key: value[item] for key, value in self.data.items()}
         return self._encodings[item]
-
-    def __getattr__(self, item: str) -> Any:
-        if item in ("data", "_encodings") or item.startswith("__"):
-            raise AttributeError(item)
-        try:
-            return self.data[item]
-        except KeyError:
-            raise AttributeError(item) from None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"data": self.data, "_encodings": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
-    def keys(self) -> Any:
-        return self.data.keys()
-
-    def values(self) -> Any:
-        return self.data.values()
-
-    def items(self) -> Any:
-        return self.data.items()
 
     @property
     def encodings(self) -> list[Encoding] | None:
@@ -194,8 +172,7 @@ class BatchEncoding(UserDict):
         return self
 
     def to(self, device: Any) -> BatchEncoding:
-        BatchFeature.to(self, device)  # type: ignore[arg-type]
-        return self
+        return super().to(device)
 
 
 def _row_and_index(first: int, second: int | None) -> tuple[int, int]:
