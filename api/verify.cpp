@@ -51,7 +51,7 @@ class Verifier {
   void compare_probabilities(std::span<const float> texts, std::span<const float> images);
 
   bool is_f32() const { return model_.clip->precision() == Precision::f32; }
-  void add_exact(const std::string& name, int64_t values, int64_t different);
+  void add_exact(const std::string& name, size_t values, int64_t different);
   // `columns` of a row, for cosines. Golden values beyond `got` are an error, values of `got` beyond them are not
   // compared.
   void add(const std::string& name, std::span<const float> got, int64_t columns, double limit, bool absolute,
@@ -76,8 +76,11 @@ void Verifier::read_inputs() {
   const std::vector<int64_t> shape = goldens_.shape("input_ids", 2);
   const std::vector<int64_t> ids = goldens_.i64("input_ids"), mask = goldens_.i64("attention_mask"),
                              types = goldens_.i64("token_type_ids");
-  if (mask.size() != ids.size() || types.size() != ids.size())
-    does_not_fit("attention_mask", static_cast<int64_t>(ids.size()), static_cast<int64_t>(mask.size()));
+  const auto as_long_as_ids = [&](const char* name, const std::vector<int64_t>& values) {
+    if (values.size() != ids.size())
+      does_not_fit(name, static_cast<int64_t>(ids.size()), static_cast<int64_t>(values.size()));
+  };
+  as_long_as_ids("attention_mask", mask), as_long_as_ids("token_type_ids", types);
   for (int64_t text = 0; text < shape[0]; ++text) {
     for (int64_t t = 0; t < shape[1]; ++t) {
       const auto at = static_cast<size_t>(text * shape[1] + t);
@@ -95,13 +98,29 @@ void Verifier::read_inputs() {
     does_not_fit("pixel_values", images_ * each, static_cast<int64_t>(pixels_.size()));
 }
 
-void Verifier::add_exact(const std::string& name, int64_t values, int64_t different) {
+// Of so many values, nothing known to be wrong with them.
+tuwen_verified verified(size_t values) {
   tuwen_verified v = {};
-  v.values = values;
-  v.different = different;
+  v.values = static_cast<int64_t>(values);
   v.cosine = 1;
-  v.passed = different == 0 ? 1 : 0;
   v.to_exact = v.reference_to_exact = -1;
+  return v;
+}
+
+void see(tuwen_verified& v, double got, double golden, double unit) {
+  const double error = std::abs(got - golden) / unit;
+  v.different += got == golden ? 0 : 1;
+  if (!(error <= v.error || std::isnan(v.error))) v.error = error;  // a NaN is the largest
+}
+
+void judge(tuwen_verified& v) {
+  v.passed = (v.limit == 0 || v.error <= v.limit) && v.cosine >= v.cosine_limit && !std::isnan(v.error) ? 1 : 0;
+}
+
+void Verifier::add_exact(const std::string& name, size_t values, int64_t different) {
+  tuwen_verified v = verified(values);
+  v.different = different;
+  v.passed = different == 0 ? 1 : 0;
   stages_.push_back({name, v});
 }
 
@@ -116,7 +135,7 @@ void Verifier::compare_ids() {
   int64_t different = static_cast<int64_t>(std::max(batch.ids.size(), ids_.size()) - common);
   for (size_t i = 0; i < common; ++i) different += batch.ids[i] != ids_[i] ? 1 : 0;
   if (different == 0 && batch.row_begin != offsets_) different = 1;
-  add_exact("token ids", static_cast<int64_t>(ids_.size()), different);
+  add_exact("token ids", ids_.size(), different);
 }
 
 void Verifier::compare_pixels() {
@@ -138,7 +157,7 @@ void Verifier::compare_pixels() {
       does_not_fit("pixel_values", static_cast<int64_t>(values.size()), static_cast<int64_t>(each));
     for (size_t p = 0; p < each; ++p) different += values[p] != pixels_[i * each + p] ? 1 : 0;
   }
-  add_exact("pixels", static_cast<int64_t>(pixels_.size()), different);
+  add_exact("pixels", pixels_.size(), different);
 }
 
 double distance(std::span<const float> got, std::span<const double> exact) {
@@ -156,10 +175,7 @@ void Verifier::add(const std::string& name, std::span<const float> got, int64_t 
   const std::vector<float> golden = goldens_.f32(name);
   if (golden.size() > got.size() || columns == 0 || golden.size() % static_cast<size_t>(columns) != 0)
     does_not_fit(name, static_cast<int64_t>(got.size()), static_cast<int64_t>(golden.size()));
-  tuwen_verified v = {};
-  v.values = static_cast<int64_t>(golden.size());
-  v.cosine = 1;
-  v.to_exact = v.reference_to_exact = -1;
+  tuwen_verified v = verified(golden.size());
   for (size_t row = 0; row < golden.size(); row += static_cast<size_t>(columns)) {
     double dot = 0, a2 = 0, b2 = 0, largest = 0;
     for (size_t i = row; i < row + static_cast<size_t>(columns); ++i)
@@ -167,16 +183,14 @@ void Verifier::add(const std::string& name, std::span<const float> got, int64_t 
     const double unit = absolute ? 1 : 1 + largest;
     for (size_t i = row; i < row + static_cast<size_t>(columns); ++i) {
       const auto a = static_cast<double>(got[i]), b = static_cast<double>(golden[i]);
-      const double error = std::abs(a - b) / unit;
-      v.different += a == b ? 0 : 1;
-      v.error = error <= v.error ? v.error : error;  // NaN stays
+      see(v, a, b, unit);
       dot += a * b, a2 += a * a, b2 += b * b;
     }
     if (a2 > 0 && b2 > 0) v.cosine = std::min(v.cosine, dot / std::sqrt(a2 * b2));
   }
   v.limit = is_f32() ? limit : 0;
   v.cosine_limit = is_f32() ? 0 : cosine_limit;
-  v.passed = (v.limit == 0 || v.error <= v.limit) && v.cosine >= v.cosine_limit && !std::isnan(v.error) ? 1 : 0;
+  judge(v);
   if (goldens_.has("exact." + name)) {
     const std::vector<double> exact = goldens_.f64("exact." + name);
     if (exact.size() != golden.size())
@@ -253,17 +267,10 @@ void Verifier::compare_probabilities(std::span<const float> texts, std::span<con
   transpose(per_image, per_text, count, images_);
   probabilities(ours, per_image, images_, count);
   probabilities(reference, golden, images_, count);
-  tuwen_verified v = {};
-  v.values = static_cast<int64_t>(golden.size());
-  v.cosine = 1;
-  v.to_exact = v.reference_to_exact = -1;
-  for (size_t i = 0; i < golden.size(); ++i) {
-    const double error = std::abs(static_cast<double>(ours[i]) - static_cast<double>(reference[i]));
-    v.different += ours[i] == reference[i] ? 0 : 1;
-    v.error = error <= v.error ? v.error : error;
-  }
+  tuwen_verified v = verified(golden.size());
+  for (size_t i = 0; i < golden.size(); ++i) see(v, static_cast<double>(ours[i]), static_cast<double>(reference[i]), 1);
   v.limit = is_f32() ? kProbabilityLimit : 0;
-  v.passed = (v.limit == 0 || v.error <= v.limit) && !std::isnan(v.error) ? 1 : 0;
+  judge(v);
   stages_.push_back({"probabilities", v});
 }
 

@@ -12,18 +12,9 @@ namespace {
 
 struct Options : CommonOptions {
   std::string goldens;
+  std::vector<std::string> precisions = {"f32"};
   bool every_stage = false;
 };
-
-std::vector<std::string> names_in(const std::string& list) {
-  std::vector<std::string> names;
-  for (size_t at = 0; at <= list.size();) {
-    const size_t end = std::min(list.find(',', at), list.size());
-    names.push_back(list.substr(at, end - at));
-    at = end + 1;
-  }
-  return names;
-}
 
 struct Result {
   std::string precision, isa;
@@ -118,7 +109,7 @@ void write_json(const std::vector<Result>& results, const Options& options) {
 void run(const Options& options) {
   const Calibration calibration = read_calibration(options);
   std::vector<Result> results;
-  for (const std::string& precision : names_in(options.precision)) {
+  for (const std::string& precision : options.precisions) {
     const tuwen::Model model = open_model(options.model, precision, calibration);
     tuwen::Session session = open_session(model, options);
     results.push_back({precision, session.info().isa, tuwen::Verification(session, options.goldens)});
@@ -150,12 +141,10 @@ void add_verify(CLI::App& program) {
                    "what scripts/make_goldens.py --model MODEL --out FILE wrote with transformers")
       ->required()
       ->check(not_empty());
-  command->add_option("--precision", options->precision, "list of f32, bf16 and int8 (default: f32)")
-      ->check([](const std::string& list) {
-        for (const std::string& name : names_in(list))
-          if (name != "f32" && name != "bf16" && name != "int8") return "'" + name + "' is not f32, bf16 or int8";
-        return std::string();
-      });
+  command->add_option("--precision", options->precisions, "what to verify, separated by commas (default: f32)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
   command->add_flag("--every-stage", options->every_stage, "also what happens inside layers");
   command->callback([options] { run(*options); });
 }

@@ -183,8 +183,15 @@ class CommandLine(unittest.TestCase):
         self.assertIn("first outside its limit: vision.layers.1.mlp\n", done.stdout.decode())
         self.assertIn("image.embeds (f32)", done.stderr.decode())
         self.assertNotIn("text.", done.stderr.decode())
-        # Other sizes, other files, and none.
+        # A reference that is not a number, in front of numbers that agree.
         goldens = pathlib.Path(VERIFY).read_bytes()
+        size = int.from_bytes(goldens[:8], "little")
+        at = 8 + size + json.loads(goldens[8:8 + size])["image.features"]["data_offsets"][0]
+        spoilt = self.dir / "spoilt.safetensors"
+        spoilt.write_bytes(goldens[:at] + struct.pack("<f", math.nan) + goldens[at + 4:])
+        for precision in ("f32", "bf16"):
+            self.fails("verify", MODEL, "--goldens", str(spoilt), "--precision", precision, says=[f"image.features ({precision})"])
+        # Other sizes, other files, and none.
         cut = self.dir / "cut.safetensors"
         cut.write_bytes(goldens[:-100])
         self.fails("verify", MODEL, "--goldens", str(cut), says=["cut.safetensors"])
