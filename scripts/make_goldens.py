@@ -54,6 +54,9 @@ from PIL import Image
 from transformers import BertTokenizerFast, ChineseCLIPConfig, ChineseCLIPImageProcessor, ChineseCLIPModel
 from transformers.activations import ACT2FN
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from check_parity import draw_images  # noqa: E402
+
 DESTINATION = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data" / "models"
 
 # Widths are chosen to be awkward: few are multiples of 16, head widths are 2, 7, 8, 9, 11, 64 and 80, patch counts are odd.
@@ -193,7 +196,9 @@ def write_goldens_of(arguments):
     """Of one checkpoint, from files and texts to embeddings, in f32 and in double."""
     torch.set_num_threads(os.cpu_count())
     model = load(arguments.model)
-    files = [path.read_bytes() for path in arguments.image] if arguments.image else draw_pictures()
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = arguments.image or draw_images(pathlib.Path(scratch) / "images")[1:3]  # one to shrink, one to enlarge
+        files = [path.read_bytes() for path in paths]
     texts = arguments.text or TEXTS
     tokens = BertTokenizerFast.from_pretrained(arguments.model)(
         texts, padding=True, truncation=True, max_length=model.config.text_config.max_position_embeddings, return_tensors="pt")
@@ -213,19 +218,6 @@ def write_goldens_of(arguments):
     safetensors.torch.save_file({**sources, **inputs, **goldens, **doubles}, partial, about)
     partial.replace(arguments.out)
     print(f"{arguments.out}: {arguments.out.stat().st_size} bytes, {len(texts)} texts, {len(files)} pictures")
-
-
-def draw_pictures():
-    """A photograph-like JPEG that is reduced and a PNG that is enlarged, from a seed."""
-    files = []
-    for seed, (width, height, kind) in enumerate(((640, 427, "JPEG"), (150, 200, "PNG"))):
-        random = np.random.default_rng(seed)
-        small = Image.fromarray(random.integers(0, 256, (9, 12, 3), dtype=np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
-        noisy = np.asarray(small, dtype=np.int16) + random.integers(-12, 13, (height, width, 3))
-        data = io.BytesIO()
-        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(data, kind)
-        files.append(data.getvalue())
-    return files
 
 
 # --- checkpoints ------------------------------------------------------------------------------------------------------
