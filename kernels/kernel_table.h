@@ -31,7 +31,9 @@ constexpr int64_t kPanel = 4 * kStrip;
 
 // y[m, n] = f(sum_k x[m, k] w[n, k] + bias[n])        f = activation
 // y[m, n] = (sum_k x[m, k] w[n, k] + bias[n]) + y[m, n]   if add_to_output; activation must be linear
-// One f32 accumulator per element, k ascending, fused multiply-add; then the bias, then y, are added.
+// Sums of 192 of k each (the last: all that is left, if fewer than 288), ascending, fused multiply-add in f32, added up
+// in their order; then the bias, then y, are added.
+//
 // |y - y_ref| <= (K + 2) eps (sum_k |x w| + |bias| + |y|) before f, and as `activation` below after it.
 // y must not overlap x.
 struct LinearArgs {

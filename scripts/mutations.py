@@ -53,16 +53,20 @@ KERNELS = [
         "body(j, j * V::kLanes, First{static_cast<int>(left) - 1});"),
     Mutation(
         "gemm-wrong-strip", GEMM, "later tiles use the first strips of weights",
-        "reinterpret_cast<const char*>(p.weights + column * p.k + depth.first * kStrip), kLineBytes * p.k,",
-        "reinterpret_cast<const char*>(p.weights + depth.first * kStrip), kLineBytes * p.k,"),
+        "reinterpret_cast<const char*>(p.weights + column * p.k + first * kStrip), kLineBytes * p.k,",
+        "reinterpret_cast<const char*>(p.weights + first * kStrip), kLineBytes * p.k,"),
     Mutation(
-        "gemm-range-sums", GEMM, "the sums of a long product do not wait by column",
-        "(row + i) * kPanel + column + j * V::kLanes",
-        "(row + i) * kPanel + j * V::kLanes"),
+        "gemm-sum-range-lost", GEMM, "a product forgets all sums of 192 but the last",
+        "sum = V::load(before) + sum; };",
+        "(void)before; };"),
     Mutation(
-        "gemm-range-lost", GEMM, "a long product forgets its first range",
-        "if (depth.first == 0) {",
-        "if (depth.first >= 0) {"),
+        "gemm-range-sums", GEMM, "the sums of a long product do not wait by row",
+        "depth.sums + row * kPanel + column;",
+        "depth.sums + column;"),
+    Mutation(
+        "gemm-range-lost", GEMM, "a long product forgets its ranges but the last",
+        "} else if (first > 0) {",
+        "} else if (first < 0) {"),
     Mutation(
         "gemm-residual-lost", GEMM, "the output is replaced, not added to",
         "acc.at[i][j] = acc.at[i][j] + V::load(y + i * d.y_stride + c, lanes);",

@@ -56,7 +56,7 @@ TUWEN_INLINE void clear_tile(Tile<P, MR, NS>& acc) {
 // acc[i, j] += sum_k a[i, k] b[k, j], k ascending. Strides in bytes; b: NS strips, strip_stride apart.
 template <class P, int MR, int NS>
 TUWEN_INLINE void multiply_tile(Tile<P, MR, NS>& acc, const char* a, int64_t a_stride, const char* b,
-                                int64_t strip_stride, int64_t groups, Prefetch prefetch) {
+                                int64_t strip_stride, int64_t groups, Prefetch& prefetch) {
   constexpr int kPerStrip = Tile<P, MR, NS>::kPerStrip, kVectors = Tile<P, MR, NS>::kVectors;
   for (int64_t step = 0; step < groups; ++step) {
     typename P::Line line[static_cast<size_t>(kVectors)];
@@ -186,27 +186,42 @@ struct Depth {
   float* sums;  // [rows, kPanel], or null if the range is the whole
 };
 
+// Sums run over kSumRange of k in registers, the last over up to half as much again, and are then added to what waits:
+// rounding errors grow with the length of a running sum, so a long one is several short ones (blocked summation; Higham
+// 2002, section 4.2).
+constexpr int64_t kSumRange = 192;
+
 template <class V, int MR, int NS>
 __attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int64_t column, Depth depth,
                                            Prefetch prefetch) {
   constexpr int kVectors = Tile<F32Product<V>, MR, NS>::kVectors;
-  Tile<F32Product<V>, MR, NS> acc;
-  const auto for_each_waiting = [&](auto body) {
+  alignas(64) float of_tile[static_cast<size_t>(MR * NS * kStrip)] = {};
+  float* of_range = depth.sums == nullptr ? nullptr : depth.sums + row * kPanel + column;
+  const int64_t end = depth.first + depth.count;
+  for (int64_t first = depth.first;; first += kSumRange) {
+    const int64_t last = p.k - first < kSumRange * 3 / 2 ? p.k : first + kSumRange;
+    Tile<F32Product<V>, MR, NS> acc;
+    const auto for_each_sum = [&](float* waiting, int64_t stride, auto body) {
 #pragma GCC unroll 8
-    for (int i = 0; i < MR; ++i)
+      for (int i = 0; i < MR; ++i)
 #pragma GCC unroll 8
-      for (int j = 0; j < kVectors; ++j) body(acc.at[i][j], depth.sums + (row + i) * kPanel + column + j * V::kLanes);
-  };
-  if (depth.first == 0) {
+        for (int j = 0; j < kVectors; ++j) body(acc.at[i][j], waiting + i * stride + j * V::kLanes);
+    };
+    const auto add = [](V& sum, const float* before) { sum = V::load(before) + sum; };
+    const auto store = [](V& sum, float* at) { sum.store(at); };
     clear_tile(acc);
-  } else {
-    for_each_waiting([](V& sum, const float* waiting) { sum = V::load(waiting); });
+    multiply_tile(acc, reinterpret_cast<const char*>(p.x + row * p.x_stride + first), p.x_stride * kGroupBytes,
+                  reinterpret_cast<const char*>(p.weights + column * p.k + first * kStrip), kLineBytes * p.k,
+                  last - first, prefetch);
+    if (first > depth.first) {
+      for_each_sum(of_tile, NS * kStrip, add);
+    } else if (first > 0) {
+      for_each_sum(of_range, kPanel, add);
+    }
+    if (last == p.k) return finish_tile(acc, p, row, column);
+    if (last == end) return for_each_sum(of_range, kPanel, store);
+    for_each_sum(of_tile, NS * kStrip, store);
   }
-  multiply_tile(acc, reinterpret_cast<const char*>(p.x + row * p.x_stride + depth.first), p.x_stride * kGroupBytes,
-                reinterpret_cast<const char*>(p.weights + column * p.k + depth.first * kStrip), kLineBytes * p.k,
-                depth.count, prefetch);
-  if (depth.first + depth.count == p.k) return finish_tile(acc, p, row, column);
-  for_each_waiting([](V& sum, float* waiting) { sum.store(waiting); });
 }
 
 template <int N>
@@ -287,7 +302,7 @@ TUWEN_INLINE void for_each_tile(int64_t rows, int64_t columns, const char* weigh
 }
 
 // A long k is taken in ranges of about a thousand, for all rows one after the other: weights and rows of one range stay
-// in L2. Sums wait in memory meanwhile, so the bits are those of one long sum. Few rows read their weights once anyway.
+// in L2. A range is whole sum ranges, so the bits are the same without. Few rows read their weights once anyway.
 constexpr int64_t kLongDepth = 1536, kDepthRange = 1024, kFewRows = 48, kWaitingRows = 320;
 
 template <class V, int MaxNS>
@@ -301,7 +316,8 @@ void linear_kernel(const LinearArgs& p) {
   };
   if (p.k <= kLongDepth || p.rows <= kFewRows) return all_tiles(p, {0, p.k, nullptr}, p.next);
   alignas(64) float sums[kWaitingRows * kPanel];
-  const int64_t ranges = (p.k + kDepthRange - 1) / kDepthRange, parts = (p.rows + kWaitingRows - 1) / kWaitingRows;
+  const int64_t sums_of_k = p.k / kSumRange, ranges = (p.k + kDepthRange - 1) / kDepthRange,
+                parts = (p.rows + kWaitingRows - 1) / kWaitingRows;
   for (int64_t i = 0; i < parts; ++i) {
     const int64_t row = p.rows * i / parts;
     for (int64_t column = 0; column < p.columns; column += kPanel) {
@@ -312,8 +328,9 @@ void linear_kernel(const LinearArgs& p) {
       part.y += row * p.y_stride + column;
       part.rows = p.rows * (i + 1) / parts - row;
       part.columns = p.columns - column < kPanel ? p.columns - column : kPanel;
+      const auto start = [&](int64_t range) { return range == ranges ? p.k : sums_of_k * range / ranges * kSumRange; };
       for (int64_t range = 0; range < ranges; ++range) {
-        const int64_t first = p.k * range / ranges, end = p.k * (range + 1) / ranges;
+        const int64_t first = start(range), end = start(range + 1);
         const float* next = range + 1 < ranges            ? part.weights + end * kStrip
                             : column + kPanel < p.columns ? part.weights + kPanel * p.k
                                                           : p.next;

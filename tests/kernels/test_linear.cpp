@@ -152,17 +152,23 @@ TEST_CASE("linear: real products stay within the bound of every element's own te
   for (const Shape& shape : kLarge) check_bound(shape, number++, random);
 }
 
-TEST_CASE("linear: one accumulator per element, k ascending, fused") {
+TEST_CASE("linear: sums of 192 of k, ascending, fused, added up in their order") {
   Random random(3);
-  for (const Shape s : {Shape{7, 65, 33}, Shape{13, 17, 588}, Shape{2, 80, 768}, Shape{61, 150, 1601}}) {
+  for (const Shape s :
+       {Shape{7, 65, 33}, Shape{13, 17, 588}, Shape{2, 80, 768}, Shape{61, 150, 1601}, Shape{50, 40, 3073}}) {
     Problem p = floats(s, layout_number(2), random);
     for (const Mode mode : kModes) {
       std::vector<float> bits;
       for (int64_t m = 0; m < s.m; ++m) {
         for (int64_t n = 0; n < s.n; ++n) {
           float sum = 0;
-          for (int64_t k = 0; k < s.k; ++k)
-            sum = std::fma(p.x[static_cast<size_t>(m * s.k + k)], p.w[static_cast<size_t>(n * s.k + k)], sum);
+          for (int64_t first = 0, last; first < s.k; first = last) {
+            last = s.k - first < 288 ? s.k : first + 192;
+            float part = 0;
+            for (int64_t k = first; k < last; ++k)
+              part = std::fma(p.x[static_cast<size_t>(m * s.k + k)], p.w[static_cast<size_t>(n * s.k + k)], part);
+            sum += part;
+          }
           if (mode.with_bias) sum += p.bias[static_cast<size_t>(n)];
           if (mode.add) sum += p.y[static_cast<size_t>(m * s.n + n)];
           bits.push_back(sum);
