@@ -13,6 +13,7 @@
 #include "core/parallel.h"
 #include "core/profile.h"
 #include "core/tensor.h"
+#include "kernels/device_table.h"
 #include "kernels/kernel_table.h"
 #include "kernels/pack.h"
 #include "kernels/pack_int8.h"
@@ -122,12 +123,6 @@ void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation);
 void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w);
 // The same twice: y in f32, and `copy` in bf16 for products to read; where `copy` is y there is one.
 void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w);
-
-// One sequence in a batch that is packed back to back.
-struct Sequence {
-  int64_t first_query, queries;  // rows of q and out
-  int64_t first_key, keys;       // rows of k and v
-};
 
 // out = softmax(q k^T / sqrt(d)) v for each sequence and head; head h is columns [h d, (h+1) d).   all [*, heads * d],
 // all f32 or all bf16

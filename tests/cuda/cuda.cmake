@@ -6,7 +6,8 @@ endif()
 file(GLOB cuda_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
 file(GLOB cuda_shim CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/host_shim/*.cpp)
 file(GLOB cuda_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
-set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE CXX)
+# Tile sizes are ints, and so are lengths of arrays; `#pragma unroll` is nvcc's.
+set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-Wno-unknown-pragmas;-Wno-sign-conversion")
 
 function(tuwen_cuda_test name)
   add_executable(${name} ${cuda_kernels} ${cuda_shim} ${cuda_tests})

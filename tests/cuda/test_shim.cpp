@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/cuda/launch.h"
+#include "tests/cuda/orders.h"
 #include "tests/support/random.h"
 
 namespace tw::test {
@@ -28,16 +29,6 @@ std::string error_of(int threads, const std::function<void()>& kernel, size_t sh
   return "";
 }
 auto mentions(const std::string& text) { return Catch::Matchers::Contains(text); }
-
-template <class Body>
-void in_every_order(Body body) {
-  for (const shim::Settings& s : {shim::Settings{shim::Order::forward}, shim::Settings{shim::Order::reverse},
-                                  shim::Settings{shim::Order::shuffled, 7}}) {
-    shim::set_settings(s);
-    body();
-  }
-  shim::set_settings({});
-}
 
 }  // namespace
 

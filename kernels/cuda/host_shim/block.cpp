@@ -82,17 +82,27 @@ std::string text(Site s) {
 // Thrown on a fiber, and caught there.
 struct Abandoned {};
 
+// Threads, and the stacks with them, that no launch is using: made once and kept.
+thread_local std::vector<std::unique_ptr<Thread>> idle_threads;
+
 class Block {
  public:
   Block(const Launch& launch, const std::function<void()>& body) : launch_(launch), body_(body) {
     const unsigned count = launch.block.x * launch.block.y * launch.block.z;
     for (unsigned i = 0; i < count; ++i) {
-      threads_.push_back(std::make_unique<Thread>());
+      if (idle_threads.empty()) idle_threads.push_back(std::make_unique<Thread>());
+      threads_.push_back(std::move(idle_threads.back()));
+      idle_threads.pop_back();
       threads_.back()->number = static_cast<int>(i);
       threads_.back()->index = {i % launch.block.x, i / launch.block.x % launch.block.y,
                                 i / (launch.block.x * launch.block.y)};
     }
     order_.resize(count);
+  }
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+  ~Block() {
+    for (auto& t : threads_) idle_threads.push_back(std::move(t));
   }
 
   void run(const Index3& index, const Settings& settings, uint64_t& random);

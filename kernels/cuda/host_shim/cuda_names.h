@@ -28,6 +28,10 @@
 #define TUWEN_SHARED_DYNAMIC(name) \
   unsigned char* const name = reinterpret_cast<unsigned char*>(::tw::shim::dynamic_shared())
 
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+
 namespace tw::shim {
 
 void sync_warp(Site site, uint32_t mask);

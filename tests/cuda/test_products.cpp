@@ -1,0 +1,145 @@
+// Products beyond what kernels/check has: bits, alignments, both heights of tiles, many blocks.
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "kernels/cuda/geometry.h"
+#include "kernels/pack.h"
+#include "tests/cuda/orders.h"
+#include "tests/cuda/shim_table.h"
+#include "tests/support/guarded.h"
+#include "tests/support/random.h"
+
+namespace tw::test {
+namespace {
+
+PackedMatrix pack(const std::vector<float>& w, int64_t n, int64_t k, DType type) {
+  PackedMatrix packed(n, k, type, "weights");
+  packed.set_rows(0, n, w.data());
+  return packed;
+}
+
+// `x` rounded, rows `stride` apart, `offset` elements behind a 16-byte boundary, at the end of a page.
+Guarded<uint16_t> rounded(const std::vector<float>& x, int64_t rows, int64_t k, int64_t stride) {
+  std::vector<uint16_t> values(static_cast<size_t>(rows * stride));
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < k; ++c)
+      values[static_cast<size_t>(r * stride + c)] = f32_to_bf16(x[static_cast<size_t>(r * k + c)]);
+  Guarded<uint16_t> memory(rows * stride, values);
+  memory.freeze();
+  return memory;
+}
+
+}  // namespace
+
+TEST_CASE("cuda linear: the bits of one accumulator, k ascending, then bias, then what was there") {
+  Random random(1);
+  const int64_t rows = 67, columns = 83, k = 37;
+  const std::vector<float> x = random.normal_vector(rows * k), w = random.normal_vector(columns * k),
+                           bias = random.normal_vector(columns), old = random.normal_vector(rows * columns);
+  const PackedMatrix packed = pack(w, columns, k, DType::f32);
+  for (const int64_t stride : {k, k + 3}) {  // 37 and 40: only the latter comes 16 bytes at a time
+    Guarded<float> xs(rows * stride, Edge::end);
+    for (int64_t r = 0; r < rows; ++r) std::copy_n(x.data() + r * k, k, xs.data() + r * stride);
+    xs.freeze();
+    in_every_order([&] {
+      std::vector<float> y = old;
+      shim_table().linear({.x = xs.data(),
+                           .x_stride = stride,
+                           .weights = packed.f32_strip_at(0),
+                           .bias = bias.data(),
+                           .y = y.data(),
+                           .y_stride = columns,
+                           .rows = rows,
+                           .columns = columns,
+                           .k = k,
+                           .activation = Activation::linear,
+                           .add_to_output = true});
+      int64_t different = 0;
+      for (int64_t m = 0; m < rows; ++m) {
+        for (int64_t n = 0; n < columns; ++n) {
+          float sum = 0;
+          for (int64_t i = 0; i < k; ++i)
+            sum = std::fma(x[static_cast<size_t>(m * k + i)], w[static_cast<size_t>(n * k + i)], sum);
+          const auto at = static_cast<size_t>(m * columns + n);
+          different += y[at] != (sum + bias[static_cast<size_t>(n)]) + old[at];
+        }
+      }
+      CHECK(different == 0);
+    });
+  }
+}
+
+TEST_CASE("cuda linear_bf16: integers come out exactly from either height of tile, whatever the alignment") {
+  // So many columns that tall tiles are chosen for all rows, low ones for a few.
+  Random random(2);
+  const int64_t rows = 150, columns = 64 * 128 + 17, k = 70, depth = bf16_depth(k);
+  REQUIRE(cuda::linear_bf16_geometry(rows, columns).tile_rows == 128);
+  REQUIRE(cuda::linear_bf16_geometry(rows, 300).tile_rows == 64);
+  const std::vector<float> x = random.integer_vector(rows * k), w = random.integer_vector(columns * k),
+                           bias = random.integer_vector(columns);
+  const PackedMatrix packed = pack(w, columns, k, DType::bf16);
+  struct Case {
+    int64_t columns, stride;
+    bool bf16;
+  };
+  for (const Case& c : {Case{columns, depth, false}, {300, depth, true}, {300, depth + 2, false}}) {
+    const Guarded<uint16_t> xs = rounded(x, rows, k, c.stride);
+    std::vector<float> y(static_cast<size_t>(rows * c.columns), NAN);
+    std::vector<uint16_t> y_bf16(y.size(), 0x7FC0);
+    shim_table().linear_bf16({.x = xs.data(),
+                              .x_stride = c.stride,
+                              .weights = static_cast<const uint16_t*>(packed.strip_at(0)),
+                              .bias = bias.data(),
+                              .y = c.bf16 ? static_cast<void*>(y_bf16.data()) : y.data(),
+                              .y_stride = c.columns,
+                              .rows = rows,
+                              .columns = c.columns,
+                              .k = depth,
+                              .activation = Activation::relu,
+                              .add_to_output = false,
+                              .y_is_bf16 = c.bf16});
+    int64_t different = 0;
+    for (int64_t m = 0; m < rows; ++m) {
+      for (int64_t n = 0; n < c.columns; ++n) {
+        float sum = bias[static_cast<size_t>(n)];
+        for (int64_t i = 0; i < k; ++i) sum += x[static_cast<size_t>(m * k + i)] * w[static_cast<size_t>(n * k + i)];
+        const auto at = static_cast<size_t>(m * c.columns + n);
+        const float expected = std::max(sum, 0.0f);
+        different += c.bf16 ? y_bf16[at] != f32_to_bf16(expected) : y[at] != expected;
+      }
+    }
+    CAPTURE(c.columns, c.stride, c.bf16);
+    CHECK(different == 0);
+  }
+}
+
+TEST_CASE("cuda linear_bf16: a row has the same bits in tall and in low tiles") {
+  Random random(3);
+  const int64_t rows = 130, columns = 64 * 128, k = 64;
+  const std::vector<float> x = random.normal_vector(rows * k), w = random.normal_vector(columns * k);
+  const PackedMatrix packed = pack(w, columns, k, DType::bf16);
+  const Guarded<uint16_t> xs = rounded(x, rows, k, k);
+  const auto product = [&](int64_t first, int64_t count, float* y) {
+    shim_table().linear_bf16({.x = xs.data() + first * k,
+                              .x_stride = k,
+                              .weights = static_cast<const uint16_t*>(packed.strip_at(0)),
+                              .bias = nullptr,
+                              .y = y,
+                              .y_stride = columns,
+                              .rows = count,
+                              .columns = columns,
+                              .k = k,
+                              .activation = Activation::quick_gelu,
+                              .add_to_output = false});
+  };
+  REQUIRE(cuda::linear_bf16_geometry(rows, columns).tile_rows == 128);
+  REQUIRE(cuda::linear_bf16_geometry(1, columns).tile_rows == 64);
+  std::vector<float> all(static_cast<size_t>(rows * columns)), one(static_cast<size_t>(columns));
+  product(0, rows, all.data());
+  for (const int64_t row : {0, 77, 129}) {
+    product(row, 1, one.data());
+    CHECK(std::equal(one.begin(), one.end(), all.begin() + row * columns));
+  }
+}
+
+}  // namespace tw::test
