@@ -1,6 +1,7 @@
 // The table of a device: whole operations, put on a stream by one host thread. Where the CPU's table has kernels for
 // slices that a team of threads shares (kernels/kernel_table.h), this one has an entry for what a model asks for: all
-// rows, all heads of all sequences. Formulas, aliasing and accuracy are the kernel table's; pointers are device memory.
+// rows, all heads of all sequences. Formulas, aliasing and accuracy are the kernel table's. Pointers are memory that
+// the device reads: its own, or the host's where that is mapped for it, as sequences, ids and rows to gather are.
 //
 // Entries return at once and report nothing: a device keeps its first error, and whoever waits for the stream gets it.
 #pragma once
@@ -49,7 +50,7 @@ struct PatchesBatchArgs {
   bool class_row;
 };
 
-// y[i, :] = x[rows[i], :], or x[i step, :] if rows is null; of elements of 4 bytes if f32, else of 2; rounded to bf16
+// y[i, :] = x[rows[i], :], or x[i, :] if rows is null; of elements of 4 bytes if f32, else of 2; rounded to bf16
 // where round is set (x f32, y bf16).
 struct GatherRowsArgs {
   const void* x;
@@ -62,8 +63,34 @@ struct GatherRowsArgs {
   bool round;
 };
 
+// y[r, 0 : columns] = 0, of elements of 2 bytes.
+struct ClearArgs {
+  void* y;
+  int64_t y_stride;
+  int64_t rows, columns;
+};
+
+// Rows of heads side by side, as one dense block a head behind what it had before:
+//   to[item, head, 0 : past, :] = before[item, head, :, :],   to[item, head, past + t, :] = x[item length + t, head d
+//   ...]
+// x [items length, heads d] f32, to [items, heads, past + length, d], before [items, heads, past, d].
+struct HeadBlocks {
+  float* to;
+  const float* before;  // not read if past is 0
+  int64_t items, heads, length, past;
+};
+struct StoreHeadsArgs {
+  HeadBlocks blocks;
+  const float* x;
+  int64_t x_stride;
+  int64_t width;  // d
+};
+
 // A stream of the device: a cudaStream_t.
 using DeviceStream = void*;
+
+// Of what attention_bf16 takes; wider heads are attended to in f32.
+constexpr int64_t kWidestDeviceHead = 128;
 
 struct DeviceTable {
   const char* name;
@@ -80,6 +107,8 @@ struct DeviceTable {
   void (*patches_u8)(DeviceStream, const PatchesBatchArgs&);
   void (*patches_f32)(DeviceStream, const PatchesBatchArgs&);
   void (*gather_rows)(DeviceStream, const GatherRowsArgs&);
+  void (*clear)(DeviceStream, const ClearArgs&);
+  void (*store_heads)(DeviceStream, const StoreHeadsArgs&);
   void (*similarity)(DeviceStream, const SimilarityArgs&);
   void (*f16_to_f32)(DeviceStream, const ConvertArgs&);
   void (*bf16_to_f32)(DeviceStream, const ConvertArgs&);

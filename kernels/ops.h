@@ -35,6 +35,8 @@ struct Exec {
   Member member;
   WorkFront* front;
   float* scratch;                             // this member's own, for attention; 64-byte aligned
+  const DeviceTable* device = nullptr;        // where operations run; null: here. The team is then one member
+  DeviceStream stream = nullptr;              // of the device
   uint8_t* quantized = nullptr;               // shared: the input of an eight-bit product, as many rows as any op has
   float* quantized_scale = nullptr;           // shared: a scale for each of those rows
   int32_t* quantized_zero = nullptr;          // shared: a zero point for each of those rows
@@ -163,15 +165,7 @@ void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows);
 // y = x, row by row; y may be bf16 where x is f32.
 void copy_rows(Exec& ex, Tensor y, Tensor x);
 
-// Rows of heads side by side, as one dense block a head behind what it had before:
-//   to[item, head, 0 : past, :] = before[item, head, :, :],   to[item, head, past + t, :] = x[item length + t, head d
-//   ...]
-// x [items length, heads d] f32, to [items, heads, past + length, d], before [items, heads, past, d].
-struct HeadBlocks {
-  float* to;
-  const float* before;  // not read if past is 0
-  int64_t items, heads, length, past;
-};
+// Rows of heads side by side, x [items length, heads d] f32, as head blocks: kernels/device_table.h.
 void store_heads(Exec& ex, const HeadBlocks& blocks, Tensor x);
 
 // y = x / |x|, row by row; y may be x.

@@ -187,7 +187,7 @@ void attention_bf16(Stream stream, const AttentionBatchArgs& p) {
       return start<96>(stream, p);
     case 112:
       return start<112>(stream, p);
-    default:  // kWidestBf16Head
+    default:  // kWidestDeviceHead
       return start<128>(stream, p);
   }
 }

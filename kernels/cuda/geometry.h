@@ -39,18 +39,16 @@ constexpr int kBf16Columns = 128, kBf16Depth = 32, kBf16Stages = 3, kBf16Threads
 constexpr int64_t bf16_shared_bytes(int tile_rows) {
   return int64_t{kBf16Stages} * (tile_rows + kBf16Columns) * kBf16Depth * 2;
 }
-struct Bf16Geometry {
-  int tile_rows;  // 128 or 64
-  Geometry grid;
-};
-inline Bf16Geometry linear_bf16_geometry(int64_t rows, int64_t columns) {
+constexpr int kTallTile = 128, kLowTile = 64;
+inline int linear_bf16_tile(int64_t rows, int64_t columns) {
   constexpr int64_t kEnoughBlocks = 128;  // about as many as the devices of sm_80 and newer have multiprocessors
-  const int64_t across = ceil_div(columns, int64_t{kBf16Columns});
-  const int tile = ceil_div(rows, int64_t{128}) * across >= kEnoughBlocks ? 128 : 64;
-  return {tile,
-          {.blocks_x = ceil_div(rows, int64_t{tile}) * across,
-           .threads = kBf16Threads,
-           .shared_bytes = bf16_shared_bytes(tile)}};
+  const int64_t blocks = ceil_div(rows, int64_t{kTallTile}) * ceil_div(columns, int64_t{kBf16Columns});
+  return blocks >= kEnoughBlocks ? kTallTile : kLowTile;
+}
+inline Geometry linear_bf16_grid(int64_t rows, int64_t columns, int tile_rows) {
+  return {.blocks_x = ceil_div(rows, int64_t{tile_rows}) * ceil_div(columns, int64_t{kBf16Columns}),
+          .threads = kBf16Threads,
+          .shared_bytes = bf16_shared_bytes(tile_rows)};
 }
 
 // Attention in f32: a block has 16 queries of one head, four a warp; keys come 32 at a time, columns of the result in
@@ -66,7 +64,6 @@ inline Geometry attention_geometry(int64_t items, int64_t heads, int64_t most_qu
 // Attention in bf16: a block has 64 queries of one head, 16 a warp; keys come 64 at a time. Rows of a tile are
 // padded_width elements and 16 bytes more, so that eight of them lie in different banks.
 constexpr int kTileQueries = 64, kTileKeys = 64;
-constexpr int64_t kWidestBf16Head = 128;
 inline int padded_head_width(int64_t width) { return static_cast<int>(round_up(width, int64_t{16})); }
 constexpr int64_t attention_bf16_shared_bytes(int padded_width) {
   return int64_t{kTileQueries + 4 * kTileKeys} * (padded_width + 8) * 2;  // Q, and K and V twice

@@ -72,6 +72,21 @@ __global__ void __launch_bounds__(kColumnThreads) gather_rows_kernel(GatherRowsA
   }
 }
 
+__global__ void __launch_bounds__(kColumnThreads) clear_kernel(ClearArgs p) {
+  for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads)
+    static_cast<uint16_t*>(p.y)[static_cast<int64_t>(blockIdx.x) * p.y_stride + c] = 0;
+}
+
+// A block has one row of one head's block.
+__global__ void __launch_bounds__(kColumnThreads) store_heads_kernel(StoreHeadsArgs p) {
+  const HeadBlocks& b = p.blocks;
+  const int64_t keys = b.past + b.length, block = static_cast<int64_t>(blockIdx.x);
+  const int64_t unit = block / keys, key = block % keys, item = unit / b.heads, head = unit % b.heads;
+  const float* from = key < b.past ? b.before + (unit * b.past + key) * p.width
+                                   : p.x + (item * b.length + key - b.past) * p.x_stride + head * p.width;
+  for (int64_t c = thread_x(); c < p.width; c += kColumnThreads) b.to[block * p.width + c] = from[c];
+}
+
 __device__ __forceinline__ int64_t element() { return static_cast<int64_t>(blockIdx.x) * kElementThreads + thread_x(); }
 
 __global__ void __launch_bounds__(kElementThreads) f16_to_f32_kernel(ConvertArgs p) {
@@ -97,6 +112,11 @@ void patches_u8(Stream stream, const PatchesBatchArgs& p) { patches<true>(stream
 void patches_f32(Stream stream, const PatchesBatchArgs& p) { patches<false>(stream, p); }
 void gather_rows(Stream stream, const GatherRowsArgs& p) {
   launch(columns_geometry(p.count, p.columns), stream, gather_rows_kernel, p);
+}
+void clear(Stream stream, const ClearArgs& p) { launch(columns_geometry(p.rows, p.columns), stream, clear_kernel, p); }
+void store_heads(Stream stream, const StoreHeadsArgs& p) {
+  const HeadBlocks& b = p.blocks;
+  launch(columns_geometry(b.items * b.heads * (b.past + b.length), p.width), stream, store_heads_kernel, p);
 }
 void f16_to_f32(Stream stream, const ConvertArgs& p) {
   launch(elements_geometry(p.count), stream, f16_to_f32_kernel, p);

@@ -10,6 +10,8 @@ namespace tw::cuda {
 
 void linear(Stream stream, const LinearArgs& p);
 void linear_bf16(Stream stream, const LinearBf16Args& p);
+// The same with tiles of kTallTile or kLowTile rows; the bits do not depend on it.
+void linear_bf16_in_tiles(Stream stream, const LinearBf16Args& p, int tile_rows);
 void attention(Stream stream, const AttentionBatchArgs& p);
 void attention_bf16(Stream stream, const AttentionBatchArgs& p);
 void layer_norm(Stream stream, const LayerNormArgs& p);
@@ -21,6 +23,8 @@ void add_periodic(Stream stream, const AddPeriodicArgs& p);
 void patches_u8(Stream stream, const PatchesBatchArgs& p);
 void patches_f32(Stream stream, const PatchesBatchArgs& p);
 void gather_rows(Stream stream, const GatherRowsArgs& p);
+void clear(Stream stream, const ClearArgs& p);
+void store_heads(Stream stream, const StoreHeadsArgs& p);
 void similarity(Stream stream, const SimilarityArgs& p);
 void f16_to_f32(Stream stream, const ConvertArgs& p);
 void bf16_to_f32(Stream stream, const ConvertArgs& p);

@@ -136,18 +136,25 @@ __global__ void __launch_bounds__(kBf16Threads) linear_bf16_kernel(LinearBf16Arg
   }
 }
 
-template <int kBytes>
+template <int kRows, int kBytes>
 void start(Stream stream, const LinearBf16Args& p) {
-  const Bf16Geometry g = linear_bf16_geometry(p.rows, p.columns);
-  launch(g.grid, stream, g.tile_rows == 128 ? linear_bf16_kernel<128, kBytes> : linear_bf16_kernel<64, kBytes>, p);
+  launch(linear_bf16_grid(p.rows, p.columns, kRows), stream, linear_bf16_kernel<kRows, kBytes>, p);
 }
 
 }  // namespace
 
 // Rows of x begin at even elements, as the CPU's table permits; where all begin at multiples of eight they come faster.
-void linear_bf16(Stream stream, const LinearBf16Args& p) {
+void linear_bf16_in_tiles(Stream stream, const LinearBf16Args& p, int tile_rows) {
   const bool in_sixteens = reinterpret_cast<uintptr_t>(p.x) % 16 == 0 && p.x_stride % kChunk == 0;
-  in_sixteens ? start<16>(stream, p) : start<4>(stream, p);
+  if (tile_rows == kTallTile) {
+    in_sixteens ? start<kTallTile, 16>(stream, p) : start<kTallTile, 4>(stream, p);
+  } else {
+    in_sixteens ? start<kLowTile, 16>(stream, p) : start<kLowTile, 4>(stream, p);
+  }
+}
+
+void linear_bf16(Stream stream, const LinearBf16Args& p) {
+  linear_bf16_in_tiles(stream, p, linear_bf16_tile(p.rows, p.columns));
 }
 
 }  // namespace tw::cuda

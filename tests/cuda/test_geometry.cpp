@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "kernels/cuda/geometry.h"
+#include "kernels/device_table.h"
 
 namespace tw::test {
 namespace {
@@ -38,17 +39,18 @@ TEST_CASE("geometry: products") {
   CHECK(linear_geometry(65, 129).blocks_x == 2 * 3);
   CHECK(linear_geometry(0, 64).blocks_x == 0);
   // ViT-L/14: one image leaves a device half empty with tall tiles; a batch of 32 fills it.
-  const Bf16Geometry one = linear_bf16_geometry(257, 4096), batch = linear_bf16_geometry(32 * 257, 4096);
-  CHECK(one.tile_rows == 64);
-  CHECK(one.grid.blocks_x == 5 * 32);
-  CHECK(batch.tile_rows == 128);
-  CHECK(batch.grid.blocks_x == 65 * 32);
-  CHECK(linear_bf16_geometry(0, 4096).grid.blocks_x == 0);
+  CHECK(linear_bf16_tile(257, 4096) == kLowTile);
+  CHECK(linear_bf16_tile(32 * 257, 4096) == kTallTile);
+  CHECK(linear_bf16_grid(257, 4096, kLowTile).blocks_x == 5 * 32);
+  CHECK(linear_bf16_grid(32 * 257, 4096, kTallTile).blocks_x == 65 * 32);
+  CHECK(linear_bf16_grid(0, 4096, kLowTile).blocks_x == 0);
   for (const int64_t rows : {1, 50, 197, 257, 577, 50432}) {
     for (const int64_t columns : {1, 512, 768, 1280, 5120}) {
-      const Bf16Geometry g = linear_bf16_geometry(rows, columns);
-      check_limits(g.grid);
-      CHECK(g.grid.blocks_x * g.tile_rows * kBf16Columns >= rows * columns);
+      for (const int tile : {kLowTile, kTallTile}) {
+        const Geometry g = linear_bf16_grid(rows, columns, tile);
+        check_limits(g);
+        CHECK(g.blocks_x * tile * kBf16Columns >= rows * columns);
+      }
     }
   }
 }
@@ -63,12 +65,13 @@ TEST_CASE("geometry: attention") {
   CHECK(padded_head_width(64) == 64);
   CHECK(padded_head_width(80) == 80);
   CHECK(padded_head_width(65) == 80);
-  for (int64_t width = 1; width <= kWidestBf16Head; ++width) check_limits(attention_bf16_geometry(256, 16, 577, width));
+  for (int64_t width = 1; width <= kWidestDeviceHead; ++width)
+    check_limits(attention_bf16_geometry(256, 16, 577, width));
 }
 
 TEST_CASE("geometry: rows of attention tiles lie in different banks") {
   // ldmatrix reads 16 bytes of eight rows at once: they must be eight different parts of the 128 bytes of all banks.
-  for (int padded = 16; padded <= kWidestBf16Head; padded += 16) {
+  for (int padded = 16; padded <= kWidestDeviceHead; padded += 16) {
     unsigned seen = 0;
     for (int row = 0; row < 8; ++row) seen |= 1u << (row * (padded + 8) * 2 / 16 % 8);
     CHECK(seen == 0xFFu);

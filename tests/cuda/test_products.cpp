@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/cuda/geometry.h"
+#include "kernels/cuda/kernels.h"
 #include "kernels/pack.h"
 #include "tests/cuda/orders.h"
 #include "tests/cuda/shim_table.h"
@@ -70,74 +71,82 @@ TEST_CASE("cuda linear: the bits of one accumulator, k ascending, then bias, the
 }
 
 TEST_CASE("cuda linear_bf16: integers come out exactly from either height of tile, whatever the alignment") {
-  // So many columns that tall tiles are chosen for all rows, low ones for a few.
   Random random(2);
-  const int64_t rows = 150, columns = 64 * 128 + 17, k = 70, depth = bf16_depth(k);
-  REQUIRE(cuda::linear_bf16_geometry(rows, columns).tile_rows == 128);
-  REQUIRE(cuda::linear_bf16_geometry(rows, 300).tile_rows == 64);
+  const int64_t rows = 150, columns = 145, k = 70, depth = bf16_depth(k);
   const std::vector<float> x = random.integer_vector(rows * k), w = random.integer_vector(columns * k),
                            bias = random.integer_vector(columns);
   const PackedMatrix packed = pack(w, columns, k, DType::bf16);
   struct Case {
-    int64_t columns, stride;
+    int tile;
+    int64_t stride;
     bool bf16;
   };
-  for (const Case& c : {Case{columns, depth, false}, {300, depth, true}, {300, depth + 2, false}}) {
+  for (const Case& c : {Case{cuda::kTallTile, depth, false},
+                        {cuda::kLowTile, depth, true},
+                        {cuda::kTallTile, depth + 2, true},
+                        {cuda::kLowTile, depth + 2, false}}) {
     const Guarded<uint16_t> xs = rounded(x, rows, k, c.stride);
-    std::vector<float> y(static_cast<size_t>(rows * c.columns), NAN);
+    std::vector<float> y(static_cast<size_t>(rows * columns), NAN);
     std::vector<uint16_t> y_bf16(y.size(), 0x7FC0);
-    shim_table().linear_bf16({.x = xs.data(),
-                              .x_stride = c.stride,
-                              .weights = static_cast<const uint16_t*>(packed.strip_at(0)),
-                              .bias = bias.data(),
-                              .y = c.bf16 ? static_cast<void*>(y_bf16.data()) : y.data(),
-                              .y_stride = c.columns,
-                              .rows = rows,
-                              .columns = c.columns,
-                              .k = depth,
-                              .activation = Activation::relu,
-                              .add_to_output = false,
-                              .y_is_bf16 = c.bf16});
+    cuda::linear_bf16_in_tiles(nullptr,
+                               {.x = xs.data(),
+                                .x_stride = c.stride,
+                                .weights = static_cast<const uint16_t*>(packed.strip_at(0)),
+                                .bias = bias.data(),
+                                .y = c.bf16 ? static_cast<void*>(y_bf16.data()) : y.data(),
+                                .y_stride = columns,
+                                .rows = rows,
+                                .columns = columns,
+                                .k = depth,
+                                .activation = Activation::relu,
+                                .add_to_output = false,
+                                .y_is_bf16 = c.bf16},
+                               c.tile);
     int64_t different = 0;
     for (int64_t m = 0; m < rows; ++m) {
-      for (int64_t n = 0; n < c.columns; ++n) {
+      for (int64_t n = 0; n < columns; ++n) {
         float sum = bias[static_cast<size_t>(n)];
         for (int64_t i = 0; i < k; ++i) sum += x[static_cast<size_t>(m * k + i)] * w[static_cast<size_t>(n * k + i)];
-        const auto at = static_cast<size_t>(m * c.columns + n);
+        const auto at = static_cast<size_t>(m * columns + n);
         const float expected = std::max(sum, 0.0f);
         different += c.bf16 ? y_bf16[at] != f32_to_bf16(expected) : y[at] != expected;
       }
     }
-    CAPTURE(c.columns, c.stride, c.bf16);
+    CAPTURE(c.tile, c.stride, c.bf16);
     CHECK(different == 0);
   }
 }
 
-TEST_CASE("cuda linear_bf16: a row has the same bits in tall and in low tiles") {
+TEST_CASE("cuda linear_bf16: a row has the same bits in any tile, at any place, in any order of threads") {
   Random random(3);
-  const int64_t rows = 130, columns = 64 * 128, k = 64;
+  const int64_t rows = 130, columns = 144, k = 160;  // more steps than stages
   const std::vector<float> x = random.normal_vector(rows * k), w = random.normal_vector(columns * k);
   const PackedMatrix packed = pack(w, columns, k, DType::bf16);
   const Guarded<uint16_t> xs = rounded(x, rows, k, k);
-  const auto product = [&](int64_t first, int64_t count, float* y) {
-    shim_table().linear_bf16({.x = xs.data() + first * k,
-                              .x_stride = k,
-                              .weights = static_cast<const uint16_t*>(packed.strip_at(0)),
-                              .bias = nullptr,
-                              .y = y,
-                              .y_stride = columns,
-                              .rows = count,
-                              .columns = columns,
-                              .k = k,
-                              .activation = Activation::quick_gelu,
-                              .add_to_output = false});
+  const auto product = [&](int64_t first, int64_t count, int tile) {
+    std::vector<float> y(static_cast<size_t>(count * columns), NAN);
+    cuda::linear_bf16_in_tiles(nullptr,
+                               {.x = xs.data() + first * k,
+                                .x_stride = k,
+                                .weights = static_cast<const uint16_t*>(packed.strip_at(0)),
+                                .bias = nullptr,
+                                .y = y.data(),
+                                .y_stride = columns,
+                                .rows = count,
+                                .columns = columns,
+                                .k = k,
+                                .activation = Activation::quick_gelu,
+                                .add_to_output = false},
+                               tile);
+    return y;
   };
-  REQUIRE(cuda::linear_bf16_geometry(rows, columns).tile_rows == 128);
-  REQUIRE(cuda::linear_bf16_geometry(1, columns).tile_rows == 64);
-  std::vector<float> all(static_cast<size_t>(rows * columns)), one(static_cast<size_t>(columns));
-  product(0, rows, all.data());
+  const std::vector<float> all = product(0, rows, cuda::kTallTile);
+  in_every_order([&] {
+    CHECK(product(0, rows, cuda::kTallTile) == all);
+    CHECK(product(0, rows, cuda::kLowTile) == all);
+  });
   for (const int64_t row : {0, 77, 129}) {
-    product(row, 1, one.data());
+    const std::vector<float> one = product(row, 1, cuda::kLowTile);
     CHECK(std::equal(one.begin(), one.end(), all.begin() + row * columns));
   }
 }
