@@ -100,7 +100,6 @@ __global__ void __launch_bounds__(kThreads) attention_kernel(AttentionBatchArgs 
         for (int part = 0; part < kParts; ++part)
           out[i][part] =
               fmaf(weights[(mine + i) * kKeys + j], vs[j * kOutChunk + part * kWarpSize + lane], out[i][part]);
-    __syncwarp();  // the next tile writes weights
   }
 
   const float head_scale = kFull && p.head_scale != nullptr ? p.head_scale[head] : 1.0f;

@@ -122,8 +122,10 @@ TEST_CASE("cuda attention: packed sequences in f32") {
 TEST_CASE("cuda attention_bf16: packed sequences, tiles that are full, nearly empty and begun") {
   in_every_order([] { check_batch<uint16_t>({{5, 1, 33, 70}, 2, 16}, 0, 0x1p-7, 5); });
   check_batch<uint16_t>({{64, 65, 128, 131}, 1, 16}, 0, 0x1p-7, 6);
+  const uint64_t conflicts = shim::bank_conflicts();
   check_batch<uint16_t>({{52, 17}, 2, 64}, 8, 0x1p-7, 7);
   check_batch<uint16_t>({{65, 16}, 2, 80}, 0, 0x1p-7, 8);
+  CHECK(shim::bank_conflicts() == conflicts);
   check_batch<uint16_t>({{65}, 2, 80}, 2, 0x1p-7, 9);  // rows not a multiple of 16 bytes apart
 }
 

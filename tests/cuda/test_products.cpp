@@ -140,7 +140,9 @@ TEST_CASE("cuda linear_bf16: a row has the same bits in any tile, at any place, 
                                tile);
     return y;
   };
+  const uint64_t conflicts = shim::bank_conflicts();
   const std::vector<float> all = product(0, rows, cuda::kTallTile);
+  CHECK(shim::bank_conflicts() == conflicts);
   in_every_order([&] {
     CHECK(product(0, rows, cuda::kTallTile) == all);
     CHECK(product(0, rows, cuda::kLowTile) == all);

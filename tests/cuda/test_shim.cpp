@@ -254,6 +254,24 @@ TEST_CASE("shim: mma and ldmatrix have the layouts of the PTX ISA") {
   }
 }
 
+TEST_CASE("shim: rows of a matrix that share banks are counted") {
+  const auto load = [](int row_bytes) {
+    const uint64_t before = shim::bank_conflicts();
+    run_block(
+        32,
+        [&] {
+          uint32_t r[4];
+          cuda::ldmatrix_x4(r, shim::dynamic_shared() + thread_x() * row_bytes);
+        },
+        32 * 144);
+    return shim::bank_conflicts() - before;
+  };
+  CHECK(load(16) == 0);
+  CHECK(load(144) == 0);
+  CHECK(load(128) == 4);
+  CHECK(load(32) == 4);
+}
+
 TEST_CASE("shim: launches that hardware refuses") {
   CHECK_THROWS_AS(run_block(0, [] {}), shim::BlockError);
   CHECK_THROWS_AS(run_block(1025, [] {}), shim::BlockError);

@@ -33,7 +33,7 @@ ChineseClipConfig awkward_config() {
 
 struct Inputs {
   std::vector<int32_t> ids, types, positions;
-  std::vector<int64_t> offsets = {0, 1, 18, 52};
+  std::vector<int64_t> offsets = {0, 1, 35, 52};
   std::vector<uint8_t> pixels;  // two images
   std::vector<float> table;
 };

@@ -71,7 +71,15 @@ struct MatrixRow {
   bool transposed;
 };
 
+thread_local uint64_t conflicts = 0;
+
 void load_matrices(Lanes& lanes) {
+  for (int i = 0; i < 4; ++i) {
+    unsigned parts = 0;  // of the 128 bytes of all banks
+    for (int row = 0; row < 8; ++row)
+      parts |= 1u << std::bit_cast<uintptr_t>(static_cast<const MatrixRow*>(lanes.operand[8 * i + row])->row) / 16 % 8;
+    if (parts != 0xFFu) ++conflicts;
+  }
   for (void* operand : lanes.operand)
     if (std::bit_cast<uintptr_t>(static_cast<const MatrixRow*>(operand)->row) % 16 != 0)
       fail("ldmatrix from a misaligned row");
@@ -91,6 +99,8 @@ void load_matrices(Lanes& lanes) {
 }
 
 }  // namespace
+
+uint64_t bank_conflicts() { return conflicts; }
 
 void sync_warp(Site site, uint32_t mask) {
   warp_collective(site, mask, nullptr, [](Lanes&) {});

@@ -19,4 +19,8 @@ void mma_m16n8k16(Site site, Half type, float* d, const uint32_t* a, const uint3
 // 16 bytes and aligned so; lane 4 g + t gets columns 2t and 2t + 1 of row g of each in r[i], or of the transposed.
 void ldmatrix_x4(Site site, uint32_t* r, const void* row, bool transposed);
 
+// Matrices that this CPU thread's kernels have loaded whose eight rows do not come from all banks at once: on a device
+// they are right, but slow.
+uint64_t bank_conflicts();
+
 }  // namespace tw::shim
