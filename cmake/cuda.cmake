@@ -33,7 +33,7 @@ endif()
 message(STATUS "CUDA kernels: ${TUWEN_HAVE_CUDA}")
 
 if(TUWEN_HAVE_CUDA)
-  file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
+  file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu ${PROJECT_SOURCE_DIR}/core/*.cu)
   add_library(tuwen_cuda STATIC EXCLUDE_FROM_ALL ${cuda_sources})
   set_target_properties(tuwen_cuda PROPERTIES
     CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static CUDA_VISIBILITY_PRESET hidden POSITION_INDEPENDENT_CODE ON)

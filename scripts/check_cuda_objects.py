@@ -51,13 +51,14 @@ def check_memory(source: str, text: str, registers: list):
 
 def check_instructions(source: str, out: pathlib.Path, cuobjdump: str):
     text = subprocess.run([cuobjdump, "--dump-sass", out], capture_output=True, text=True, check=True).stdout
-    for part in re.split(r"^\s*Function : ", text, flags=re.M)[1:]:
-        name = part.split()[0]
-        wants = any(k in name for k in TENSOR_CORE_KERNELS)
-        if wants and not re.search(r"\bHMMA\.16816\.F32\.BF16\b", part):
-            yield f"{source}: {name} has no tensor-core instruction"
-        if match := re.search(r"\b(LDL|STL)\b", part):
-            yield f"{source}: {name} has {match.group()}: local memory"
+    for image in re.split(r"^\s*code for ", text, flags=re.M)[1:]:
+        arch = image.split()[0]
+        for function in re.split(r"^\s*Function : ", image, flags=re.M)[1:]:
+            name = function.split()[0]
+            if any(k in name for k in TENSOR_CORE_KERNELS) and not re.search(r"\bHMMA\.16816\.F32\.BF16\b", function):
+                yield f"{source}: {name} for {arch} has no tensor-core instruction"
+            if match := re.search(r"\b(LDL|STL)\b", function):
+                yield f"{source}: {name} for {arch} has {match.group()}: local memory"
 
 
 def main() -> int:

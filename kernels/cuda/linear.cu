@@ -30,7 +30,7 @@ __device__ __forceinline__ void load_step(float* xs, float* ws, const LinearArgs
 }
 
 template <int kBytes>
-__global__ void __launch_bounds__(kF32Threads) linear_kernel(LinearArgs p) {
+__global__ void __launch_bounds__(kF32Threads, 2) linear_kernel(LinearArgs p) {
   TUWEN_SHARED(float, xs, 2 * kF32Tile * kXRow);
   TUWEN_SHARED(float, ws, 2 * kF32Depth * kF32Tile);
   const int64_t row_tiles = ceil_div(p.rows, int64_t{kF32Tile});
@@ -53,13 +53,17 @@ __global__ void __launch_bounds__(kF32Threads) linear_kernel(LinearArgs p) {
     const float* x = xs + now * kF32Tile * kXRow + ty * 4 * kXRow;
     const float* w = ws + now * kF32Depth * kF32Tile + tx * 4;
     for (int k = 0; k < kF32Depth; ++k) {
+#pragma unroll
       for (int i = 0; i < 4; ++i)
+#pragma unroll
         for (int j = 0; j < 4; ++j) sum[i][j] = fmaf(x[i * kXRow + k], w[k * kF32Tile + j], sum[i][j]);
     }
     __syncthreads();
   }
 
+#pragma unroll
   for (int i = 0; i < 4; ++i) {
+#pragma unroll
     for (int j = 0; j < 4; ++j) {
       const int64_t row = row0 + ty * 4 + i, column = column0 + tx * 4 + j;
       if (row >= p.rows || column >= p.columns) continue;
