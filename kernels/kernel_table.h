@@ -29,10 +29,14 @@ constexpr int64_t int8_depth(int64_t k) { return (k + 63) / 64 * 64; }
 // Columns that one unit of work of a matrix product covers: the widest register tile.
 constexpr int64_t kPanel = 4 * kStrip;
 
+// Products in f32 sum over ranges of k, fused and ascending, and then add these sums up in order. Where the range that
+// begins at `first` ends; the last one takes what is left for it and less than half a range more.
+constexpr int64_t kSumRange = 192;
+constexpr int64_t end_of_sum(int64_t first, int64_t k) { return k - first < kSumRange * 3 / 2 ? k : first + kSumRange; }
+
 // y[m, n] = f(sum_k x[m, k] w[n, k] + bias[n])        f = activation
 // y[m, n] = (sum_k x[m, k] w[n, k] + bias[n]) + y[m, n]   if add_to_output; activation must be linear
-// Sums of 192 of k each (the last: all that is left, if fewer than 288), ascending, fused multiply-add in f32, added up
-// in their order; then the bias, then y, are added.
+// The sums of f32 (end_of_sum), then the bias, then y, are added.
 //
 // |y - y_ref| <= (K + 2) eps (sum_k |x w| + |bias| + |y|) before f, and as `activation` below after it.
 // y must not overlap x.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/checked_math.h"
+#include "kernels/ops_device.h"
 
 namespace tw {
 namespace {
@@ -177,6 +178,7 @@ void product_int8(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activat
 }
 
 void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
+  if (ex.device != nullptr) return on_device::product(ex, y, x, w, activation, add_to_output);
   if (ex.observer != nullptr) {
     constexpr int64_t kParts = 16;
     ex.begin("observe", [&] { return cost_of_rows(x, 2, 0, bytes(x), 0); });
@@ -199,6 +201,7 @@ void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation) {
 void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w) { layer_norm(ex, y, y, x, w); }
 
 void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w) {
+  if (ex.device != nullptr) return on_device::layer_norm(ex, y, copy, x, w);
   const bool f32 = y.dtype == DType::f32, bf16 = copy.dtype == DType::bf16;
   ex.begin("layer_norm",
            [&] { return cost_of_rows(x, 8, 0, bytes(x), (f32 ? bytes(y) : 0) + (bf16 ? bytes(copy) : 0)); });
@@ -267,6 +270,7 @@ uint16_t* row_bf16(Tensor t, int64_t row) { return t.bf16_row(row); }
 }  // namespace
 
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads) {
+  if (ex.device != nullptr) return on_device::attention(ex, out, q, k, v, sequences, heads);
   const int64_t width = q.columns / heads;
   ex.begin("attention", [&] { return cost_of_attention(out, q, k, v, sequences); });
   for_each_head_part(ex, sequences, heads, [&](const HeadPart& part) {
@@ -280,6 +284,7 @@ void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<con
 
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads,
                const AttentionTerms& t) {
+  if (ex.device != nullptr) return on_device::attention(ex, out, q, k, v, sequences, heads, t);
   const int64_t width = q.columns / heads, key_step = t.key_head_step == 0 ? width : t.key_head_step;
   ex.begin("attention", [&] { return cost_of_attention(out, q, k, v, sequences); });
   for_each_head_part(ex, sequences, heads, [&](const HeadPart& p) {
@@ -306,6 +311,7 @@ int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width, DType ty
 }
 
 void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows) {
+  if (ex.device != nullptr) return on_device::gather_rows(ex, y, x, rows.data());
   ex.begin("gather_rows", [&] { return cost_of_rows(y, 0, 0, bytes(y), bytes(y)); });
   for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     for (int64_t r = first; r < first + count; ++r)
@@ -314,6 +320,7 @@ void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows) {
 }
 
 void copy_rows(Exec& ex, Tensor y, Tensor x) {
+  if (ex.device != nullptr) return on_device::gather_rows(ex, y, x, nullptr);
   ex.begin("copy_rows", [&] { return cost_of_rows(y, 0, 0, bytes(x), bytes(y)); });
   for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     for (int64_t r = first; r < first + count; ++r) {
@@ -327,6 +334,7 @@ void copy_rows(Exec& ex, Tensor y, Tensor x) {
 }
 
 void store_heads(Exec& ex, const HeadBlocks& b, Tensor x) {
+  if (ex.device != nullptr) return on_device::store_heads(ex, b, x);
   const int64_t width = x.columns / b.heads;
   ex.begin("store_heads", [&] { return cost_of_rows(x, 0, 0, bytes(x), bytes(x)); });
   ex.for_each_unit(b.items * b.heads, [&](int64_t unit) {
@@ -340,6 +348,7 @@ void store_heads(Exec& ex, const HeadBlocks& b, Tensor x) {
 }
 
 void l2_normalize(Exec& ex, Tensor y, Tensor x) {
+  if (ex.device != nullptr) return on_device::l2_normalize(ex, y, x);
   ex.begin("l2_normalize", [&] { return cost_of_rows(x, 3, 0, bytes(x), bytes(y)); });
   for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     ex.kernels->l2_normalize({.x = x.f32_row(first),
@@ -354,6 +363,7 @@ void l2_normalize(Exec& ex, Tensor y, Tensor x) {
 
 void embed(Exec& ex, Tensor y, const float* word, const float* type, const float* position, const int32_t* ids,
            const int32_t* type_ids, const int32_t* position_ids) {
+  if (ex.device != nullptr) return on_device::embed(ex, y, word, type, position, ids, type_ids, position_ids);
   ex.begin("embed", [&] { return cost_of_rows(y, 2, 3 * bytes(y), 0, bytes(y)); });
   for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     ex.kernels->embed({.word = word,
@@ -370,6 +380,7 @@ void embed(Exec& ex, Tensor y, const float* word, const float* type, const float
 }
 
 void add_periodic(Exec& ex, Tensor y, const float* table, int64_t period) {
+  if (ex.device != nullptr) return on_device::add_periodic(ex, y, table, period);
   ex.begin("add_periodic", [&] { return cost_of_rows(y, 1, bytes(y.row_range(0, period)), bytes(y), bytes(y)); });
   for_each_row_block(ex, y.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     ex.kernels->add_periodic({.table = table,
@@ -384,6 +395,7 @@ void add_periodic(Exec& ex, Tensor y, const float* table, int64_t period) {
 
 void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
   if (items == 0) return;
+  if (ex.device != nullptr) return on_device::patches(ex, y, items, s);
   const int64_t rows = y.rows / items, grid = rows - 1;
   const int64_t item_bytes = s.height * s.width * s.channels * (s.u8 ? 1 : static_cast<int64_t>(sizeof(float)));
   const int64_t rows_per_unit = std::max<int64_t>(1, s.width / s.patch), units = ceil_div(grid, rows_per_unit);
@@ -408,6 +420,7 @@ void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
 }
 
 void similarity(Exec& ex, Tensor y, Tensor x, Tensor z, float scale) {
+  if (ex.device != nullptr) return on_device::similarity(ex, y, x, z, scale);
   ex.begin("similarity",
            [&] { return cost_of_rows(y, 2.0 * static_cast<double>(x.columns), 0, bytes(x) + bytes(z), bytes(y)); });
   for_each_row_block(ex, x.rows, 1, [&](int64_t first, int64_t count) {

@@ -13,6 +13,7 @@
 #include "core/parallel.h"
 #include "core/profile.h"
 #include "core/tensor.h"
+#include "kernels/device_table.h"
 #include "kernels/kernel_table.h"
 #include "kernels/pack.h"
 #include "kernels/pack_int8.h"
@@ -34,6 +35,8 @@ struct Exec {
   Member member;
   WorkFront* front;
   float* scratch;                             // this member's own, for attention; 64-byte aligned
+  const DeviceTable* device = nullptr;        // where operations run; null: here. The team is then one member
+  DeviceStream stream = nullptr;              // of the device
   uint8_t* quantized = nullptr;               // shared: the input of an eight-bit product, as many rows as any op has
   float* quantized_scale = nullptr;           // shared: a scale for each of those rows
   int32_t* quantized_zero = nullptr;          // shared: a zero point for each of those rows
@@ -123,12 +126,6 @@ void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w);
 // The same twice: y in f32, and `copy` in bf16 for products to read; where `copy` is y there is one.
 void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w);
 
-// One sequence in a batch that is packed back to back.
-struct Sequence {
-  int64_t first_query, queries;  // rows of q and out
-  int64_t first_key, keys;       // rows of k and v
-};
-
 // out = softmax(q k^T / sqrt(d)) v for each sequence and head; head h is columns [h d, (h+1) d).   all [*, heads * d],
 // all f32 or all bf16
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads);
@@ -168,15 +165,7 @@ void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows);
 // y = x, row by row; y may be bf16 where x is f32.
 void copy_rows(Exec& ex, Tensor y, Tensor x);
 
-// Rows of heads side by side, as one dense block a head behind what it had before:
-//   to[item, head, 0 : past, :] = before[item, head, :, :],   to[item, head, past + t, :] = x[item length + t, head d
-//   ...]
-// x [items length, heads d] f32, to [items, heads, past + length, d], before [items, heads, past, d].
-struct HeadBlocks {
-  float* to;
-  const float* before;  // not read if past is 0
-  int64_t items, heads, length, past;
-};
+// Rows of heads side by side, x [items length, heads d] f32, as head blocks: kernels/device_table.h.
 void store_heads(Exec& ex, const HeadBlocks& blocks, Tensor x);
 
 // y = x / |x|, row by row; y may be x.

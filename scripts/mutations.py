@@ -446,4 +446,99 @@ MODELS = [
         "current ? *current : none"),
 ]
 
-MUTATIONS = KERNELS + MODELS
+
+
+def cuda(*arguments):
+    return Mutation(*arguments, tests=("test_cuda",))
+
+
+CUDA_LINEAR = "kernels/cuda/linear.cu"
+CUDA_LINEAR_BF16 = "kernels/cuda/linear_bf16.cu"
+CUDA_ATTENTION = "kernels/cuda/attention.cu"
+CUDA_ATTENTION_BF16 = "kernels/cuda/attention_bf16.cu"
+
+CUDA = [
+    # Fragments: who holds which element.
+    cuda(
+        "cuda-fragment-row", CUDA_LINEAR_BF16, "the rows of an accumulator",
+        "lane / 4 + e / 2 * 8;",
+        "lane / 4 + e % 2 * 8;"),
+    cuda(
+        "cuda-fragment-key", CUDA_ATTENTION_BF16, "which keys a matrix of the second operand has",
+        "ks + (group * 16 + matrix / 2 * 8",
+        "ks + (group * 16 + matrix % 2 * 8"),
+    cuda(
+        "cuda-fragment-probability", CUDA_ATTENTION_BF16, "probabilities as a first operand",
+        "round_bf16_pair(right[0], right[1]), round_bf16_pair(right[2], right[3])",
+        "round_bf16_pair(right[2], right[3]), round_bf16_pair(right[0], right[1])"),
+    cuda(
+        "cuda-quad", "kernels/cuda/device_ops.h", "a maximum over half of the lanes of a row",
+        "return fmaxf(v, __shfl_xor_sync(kAllLanes, v, 2));",
+        "return v;"),
+    cuda(
+        "cuda-shim-mma", "kernels/cuda/host_shim/warp.cpp", "the emulated layout itself",
+        "a[g + i % 2 * 8][2 * t + e + i / 2 * 8]",
+        "a[g + i / 2 * 8][2 * t + e + i % 2 * 8]"),
+    # Barriers and copies under way.
+    cuda(
+        "cuda-barrier-bf16", CUDA_LINEAR_BF16, "no barrier between a step's arrival and its use",
+        "    __syncthreads();  // this step is there for all, and all are done with the stage that is loaded next\n",
+        ""),
+    cuda(
+        "cuda-barrier-reuse", CUDA_LINEAR, "a stage is loaded while others still read it",
+        "    __syncthreads();\n  }\n\n  for (int i = 0; i < 4; ++i) {\n    for (int j",
+        "  }\n\n  for (int i = 0; i < 4; ++i) {\n    for (int j"),
+    cuda(
+        "cuda-barrier-warp", CUDA_ATTENTION, "weights are read before other lanes have written theirs",
+        "    __syncwarp();\n",
+        ""),
+    cuda(
+        "cuda-barrier-divergent", CUDA_ATTENTION_BF16, "warps without queries leave before the barriers",
+        "  uint32_t query[kPadded / 16][4] = {};",
+        "  if (!asks) return;\n  uint32_t query[kPadded / 16][4] = {};"),
+    cuda(
+        "cuda-copies-wait", CUDA_LINEAR_BF16, "one group of copies too many may be under way",
+        "copies_wait<kBf16Stages - 2>();",
+        "copies_wait<kBf16Stages - 1>();"),
+    # Swizzles.
+    cuda(
+        "cuda-swizzle-written", CUDA_LINEAR_BF16, "weights are written where they are not read",
+        "copy_async<16>(to.w + w_word(strip, line, quad),",
+        "copy_async<16>(to.w + strip * kStripWords + line * kLineWords + quad * 4,"),
+    cuda(
+        "cuda-swizzle-banks", CUDA_LINEAR_BF16, "rows of activations share banks",
+        "(chunk ^ (row / 2 % kRowChunks))",
+        "(chunk ^ (row / 4 % kRowChunks))"),
+    # Bounds.
+    cuda(
+        "cuda-bound-row", CUDA_LINEAR_BF16, "the row behind the last is read",
+        "const bool there = row0 + r < p.rows;",
+        "const bool there = row0 + r <= p.rows;"),
+    cuda(
+        "cuda-bound-key", CUDA_ATTENTION_BF16, "the key behind the last counts",
+        "in_group * 2 + i % 2 < left ?",
+        "in_group * 2 + i % 2 <= left ?"),
+    cuda(
+        "cuda-bound-k", CUDA_LINEAR, "the last k of a step that is not full",
+        "left > 0 ? static_cast<int>(left) * 4 : 0;",
+        "left > 0 ? static_cast<int>(left - 1) * 4 : 0;"),
+    cuda(
+        "cuda-geometry-queries", "kernels/cuda/geometry.h", "queries behind the last full tile have no block",
+        "ceil_div(most_queries, int64_t{kTileQueries})",
+        "most_queries / kTileQueries"),
+    # Arithmetic.
+    cuda(
+        "cuda-fading", CUDA_ATTENTION_BF16, "sums of earlier keys are not scaled to a new maximum",
+        "total[half] *= fading;",
+        ""),
+    cuda(
+        "cuda-mean-error", "kernels/cuda/rows.cu", "what rounding the mean leaves",
+        "const float shift = warp_sum(rest) * share;",
+        "const float shift = warp_sum(rest) * 0.0f;"),
+    cuda(
+        "cuda-most-queries", "kernels/ops_device.cpp", "the last sequence's length stands for the longest",
+        "most_queries = std::max(most_queries, s.queries);",
+        "most_queries = s.queries;"),
+]
+
+MUTATIONS = KERNELS + MODELS + CUDA

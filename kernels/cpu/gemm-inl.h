@@ -186,11 +186,8 @@ struct Depth {
   float* sums;  // [rows, kPanel], or null if the range is the whole
 };
 
-// Sums run over kSumRange of k in registers, the last over up to half as much again, and are then added to what waits:
-// rounding errors grow with the length of a running sum, so a long one is several short ones (blocked summation; Higham
-// 2002, section 4.2).
-constexpr int64_t kSumRange = 192;
-
+// Rounding errors grow with the length of a running sum, so a long one is several short ones (blocked summation; Higham
+// 2002, section 4.2): each runs in registers and is then added to what waits.
 template <class V, int MR, int NS>
 __attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int64_t column, Depth depth,
                                            Prefetch prefetch) {
@@ -199,7 +196,7 @@ __attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int
   float* of_range = depth.sums == nullptr ? nullptr : depth.sums + row * kPanel + column;
   const int64_t end = depth.first + depth.count;
   for (int64_t first = depth.first;; first += kSumRange) {
-    const int64_t last = p.k - first < kSumRange * 3 / 2 ? p.k : first + kSumRange;
+    const int64_t last = end_of_sum(first, p.k);
     Tile<F32Product<V>, MR, NS> acc;
     const auto for_each_sum = [&](float* waiting, int64_t stride, auto body) {
 #pragma GCC unroll 8

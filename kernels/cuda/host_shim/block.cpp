@@ -1,0 +1,339 @@
+#include "kernels/cuda/host_shim/block.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "kernels/cuda/host_shim/fiber.h"
+
+namespace tw::shim {
+namespace {
+
+// Memory shared by a block, exactly as long as asked for, so that the address sanitizer sees what runs over its end;
+// without it a few watched words do.
+class SharedMemory {
+ public:
+  explicit SharedMemory(size_t bytes)
+      : bytes_(bytes), data_(static_cast<std::byte*>(operator new(bytes + kWatched, kAlign))) {
+    poison(data_, bytes + kWatched);
+  }
+  SharedMemory(SharedMemory&& other) noexcept : bytes_(other.bytes_), data_(std::exchange(other.data_, nullptr)) {}
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+  SharedMemory& operator=(SharedMemory&&) = delete;
+  ~SharedMemory() { operator delete(data_, kAlign); }
+
+  static void poison(std::byte* at, size_t bytes) {
+    for (size_t i = 0; i < bytes; ++i) at[i] = static_cast<std::byte>(kPoison >> (i % 4 * 8));
+  }
+  std::byte* data() const { return data_; }
+  bool holds(const void* at, size_t bytes) const {
+    const auto* first = static_cast<const std::byte*>(at);
+    return first >= data_ && first + bytes <= data_ + bytes_;
+  }
+  bool intact() const {
+    for (size_t i = bytes_; i < bytes_ + kWatched; ++i)
+      if (data_[i] != static_cast<std::byte>(kPoison >> (i % 4 * 8))) return false;
+    return true;
+  }
+  size_t bytes() const { return bytes_; }
+
+ private:
+#if defined(__SANITIZE_ADDRESS__)
+  static constexpr size_t kWatched = 0;
+#else
+  static constexpr size_t kWatched = 64;
+#endif
+  static constexpr auto kAlign = std::align_val_t{128};
+  size_t bytes_;
+  std::byte* data_;
+};
+
+struct Copy {
+  void* to;
+  const void* from;
+  int size, bytes;
+};
+
+enum class State { ready, at_barrier, in_warp, ended };
+
+struct Thread {
+  Fiber fiber;
+  State state = State::ended;
+  Index3 index;
+  int number = 0;
+  Site site{};  // where it waits
+  uint32_t mask = 0;
+  void* operand = nullptr;
+  std::vector<std::vector<Copy>> groups;  // committed, oldest first
+  std::vector<Copy> copies;               // not committed
+};
+
+std::string text(Site s) {
+  const char* slash = std::strrchr(s.file, '/');
+  return std::string(s.what) + " (" + (slash == nullptr ? s.file : slash + 1) + ":" + std::to_string(s.line) + ")";
+}
+
+// Thrown on a fiber, and caught there.
+struct Abandoned {};
+
+// Threads, and the stacks with them, that no launch is using: made once and kept.
+thread_local std::vector<std::unique_ptr<Thread>> idle_threads;
+
+class Block {
+ public:
+  Block(const Launch& launch, const std::function<void()>& body) : launch_(launch), body_(body) {
+    const unsigned count = launch.block.x * launch.block.y * launch.block.z;
+    for (unsigned i = 0; i < count; ++i) {
+      if (idle_threads.empty()) idle_threads.push_back(std::make_unique<Thread>());
+      threads_.push_back(std::move(idle_threads.back()));
+      idle_threads.pop_back();
+      threads_.back()->number = static_cast<int>(i);
+      threads_.back()->index = {i % launch.block.x, i / launch.block.x % launch.block.y,
+                                i / (launch.block.x * launch.block.y)};
+    }
+    order_.resize(count);
+  }
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+  ~Block() {
+    for (auto& t : threads_) idle_threads.push_back(std::move(t));
+  }
+
+  void run(const Index3& index, const Settings& settings, uint64_t& random);
+
+  Thread& current() { return *current_; }
+  const Launch& launch() const { return launch_; }
+  const Index3& index() const { return index_; }
+
+  void barrier(Site site);
+  void collective(Site site, uint32_t mask, void* operand, void (*compute)(Lanes&));
+  std::byte* dynamic_shared() { return memory_.front().second.data(); }
+  std::byte* shared_array(Site site, size_t bytes);
+  void begin_copy(const Copy& copy);
+  [[noreturn]] void fail(const std::string& message);
+
+ private:
+  static void entry(void* block) {
+    try {
+      static_cast<Block*>(block)->body_();
+    } catch (const Abandoned&) {  // the error is noted
+    }
+  }
+  void put_in_order(const Settings& settings, uint64_t& random);
+  void end(Thread& thread);
+  std::string name(const Thread& t) const {
+    return "thread (" + std::to_string(t.index.x) + ", " + std::to_string(t.index.y) + ", " +
+           std::to_string(t.index.z) + ") of block (" + std::to_string(index_.x) + ", " + std::to_string(index_.y) +
+           ", " + std::to_string(index_.z) + ")";
+  }
+  std::string who_waits() const;
+
+  Launch launch_;
+  const std::function<void()>& body_;
+  Index3 index_;
+  std::vector<std::unique_ptr<Thread>> threads_;
+  std::vector<size_t> order_;
+  Thread* current_ = nullptr;
+  std::vector<std::pair<Site, SharedMemory>> memory_;  // first the dynamic one
+  std::string error_;
+};
+
+void Block::put_in_order(const Settings& settings, uint64_t& random) {
+  std::iota(order_.begin(), order_.end(), size_t{0});
+  if (settings.order == Order::reverse) std::reverse(order_.begin(), order_.end());
+  if (settings.order != Order::shuffled) return;
+  for (size_t i = order_.size(); i > 1; --i) {  // a multiplicative generator is random enough here
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    std::swap(order_[i - 1], order_[(random >> 33) % i]);
+  }
+}
+
+void Block::run(const Index3& index, const Settings& settings, uint64_t& random) {
+  index_ = index;
+  memory_.clear();
+  memory_.emplace_back(Site{"dynamic shared memory", "", 0}, SharedMemory(launch_.shared_bytes));
+  for (auto& t : threads_) {
+    t->fiber.start(entry, this);
+    t->state = State::ready;
+    t->groups.clear();
+    t->copies.clear();
+  }
+  for (size_t running = threads_.size(); running > 0;) {
+    bool moved = false;
+    put_in_order(settings, random);
+    for (const size_t i : order_) {
+      Thread& t = *threads_[i];
+      if (t.state != State::ready) continue;
+      moved = true;
+      current_ = &t;
+      t.fiber.resume();
+      if (!error_.empty()) throw BlockError(error_);
+      if (t.fiber.ended()) {
+        end(t);
+        --running;
+      }
+    }
+    if (!moved) throw BlockError("every thread waits: " + who_waits());
+  }
+  for (const auto& [site, memory] : memory_)
+    if (!memory.intact()) throw BlockError("written behind " + text(site));
+}
+
+std::string Block::who_waits() const {
+  for (const auto& t : threads_)
+    if (t->state == State::at_barrier || t->state == State::in_warp) return name(*t) + " at " + text(t->site);
+  return "nobody";
+}
+
+void Block::end(Thread& thread) {
+  thread.state = State::ended;
+  if (!thread.fiber.stack_intact()) throw BlockError(name(thread) + " ran over the end of its stack");
+  for (const auto& group : thread.groups)
+    if (!group.empty()) throw BlockError(name(thread) + " ended with asynchronous copies under way");
+  if (!thread.copies.empty()) throw BlockError(name(thread) + " ended with asynchronous copies not committed");
+  for (const auto& t : threads_) {
+    const bool same_warp = t->number / kWarp == thread.number / kWarp;
+    if (t->state == State::at_barrier)
+      throw BlockError(name(thread) + " has ended while " + name(*t) + " waits at " + text(t->site));
+    if (t->state == State::in_warp && same_warp && (t->mask >> (thread.number % kWarp) & 1) != 0)
+      throw BlockError(name(thread) + " has ended while " + name(*t) + " waits for it at " + text(t->site));
+  }
+}
+
+void Block::fail(const std::string& message) {
+  error_ = name(*current_) + ": " + message;
+  throw Abandoned{};
+}
+
+void Block::barrier(Site site) {
+  Thread& self = *current_;
+  for (const auto& t : threads_) {
+    if (t->state == State::ended) fail("at " + text(site) + " but " + name(*t) + " has ended");
+    if (t->state == State::at_barrier && t->site != site)
+      fail("at " + text(site) + " but " + name(*t) + " is at " + text(t->site));
+  }
+  self.state = State::at_barrier;
+  self.site = site;
+  const bool all =
+      std::all_of(threads_.begin(), threads_.end(), [](const auto& t) { return t->state == State::at_barrier; });
+  if (all) {
+    for (const auto& t : threads_) t->state = State::ready;
+  }
+  self.fiber.pause();  // the last one too: otherwise it would always be first behind the barrier
+}
+
+void Block::collective(Site site, uint32_t mask, void* operand, void (*compute)(Lanes&)) {
+  Thread& self = *current_;
+  const int first = self.number / kWarp * kWarp;
+  if ((mask >> (self.number % kWarp) & 1) == 0) fail("is not in its own mask at " + text(site));
+  self.state = State::in_warp;
+  self.site = site;
+  self.mask = mask;
+  self.operand = operand;
+  Lanes lanes;
+  bool all = true;
+  for (int l = 0; l < kWarp; ++l) {
+    if ((mask >> l & 1) == 0) continue;
+    if (first + l >= static_cast<int>(threads_.size())) fail("the mask names an absent lane at " + text(site));
+    const Thread& t = *threads_[static_cast<size_t>(first + l)];
+    if (t.state == State::ended) fail("waits at " + text(site) + " for " + name(t) + ", which has ended");
+    if (t.state != State::in_warp) {
+      all = false;
+      continue;
+    }
+    if (t.site != site) fail("at " + text(site) + " but " + name(t) + " is at " + text(t.site));
+    if (t.mask != mask) fail("lanes have different masks at " + text(site));
+    lanes.operand[l] = t.operand;
+  }
+  if (!all) return self.fiber.pause();
+  compute(lanes);
+  for (int l = 0; l < kWarp; ++l)
+    if ((mask >> l & 1) != 0) threads_[static_cast<size_t>(first + l)]->state = State::ready;
+  self.fiber.pause();
+}
+
+std::byte* Block::shared_array(Site site, size_t bytes) {
+  for (auto& [where, memory] : memory_) {
+    if (where != site) continue;
+    if (memory.bytes() != bytes) fail("asks for another size of shared memory at " + text(site));
+    return memory.data();
+  }
+  return memory_.emplace_back(site, SharedMemory(bytes)).second.data();
+}
+
+void Block::begin_copy(const Copy& copy) {
+  const auto size = static_cast<size_t>(copy.size);
+  const bool fits =
+      std::any_of(memory_.begin(), memory_.end(), [&](const auto& m) { return m.second.holds(copy.to, size); });
+  if (!fits) fail("asynchronous copy to outside of shared memory");
+  if (copy.size != 4 && copy.size != 8 && copy.size != 16) fail("asynchronous copies are of 4, 8 or 16 bytes");
+  if (copy.bytes < 0 || copy.bytes > copy.size) fail("asynchronous copy of more bytes than its size");
+  if (std::bit_cast<uintptr_t>(copy.to) % size != 0) fail("asynchronous copy to a misaligned address");
+  if (std::bit_cast<uintptr_t>(copy.from) % size != 0) fail("asynchronous copy from a misaligned address");
+  SharedMemory::poison(static_cast<std::byte*>(copy.to), size);
+  current_->copies.push_back(copy);
+}
+
+thread_local Block* running = nullptr;
+thread_local Settings settings_in_use;
+
+}  // namespace
+
+void set_settings(const Settings& settings) { settings_in_use = settings; }
+
+void run(const Launch& launch, const std::function<void()>& body) {
+  const uint64_t threads = uint64_t{launch.block.x} * launch.block.y * launch.block.z;
+  if (running != nullptr) running->fail("a launch from within a kernel");
+  if (threads == 0 || threads > 1024) throw BlockError("a block of " + std::to_string(threads) + " threads");
+  if (launch.grid.y > 65535 || launch.grid.z > 65535) throw BlockError("a grid of more than 65535 blocks in y or z");
+  if (launch.grid.x == 0 || launch.grid.y == 0 || launch.grid.z == 0) throw BlockError("an empty grid");
+  const auto block = std::make_unique<Block>(launch, body);
+  uint64_t random = settings_in_use.seed;
+  struct Restore {
+    ~Restore() { running = nullptr; }
+  } restore;
+  running = block.get();
+  for (unsigned z = 0; z < launch.grid.z; ++z)
+    for (unsigned y = 0; y < launch.grid.y; ++y)
+      for (unsigned x = 0; x < launch.grid.x; ++x) block->run({x, y, z}, settings_in_use, random);
+}
+
+const Index3& thread_index() { return running->current().index; }
+const Index3& block_index() { return running->index(); }
+const Index3& block_size() { return running->launch().block; }
+const Index3& grid_size() { return running->launch().grid; }
+int lane() { return running->current().number % kWarp; }
+void block_barrier(Site site) { running->barrier(site); }
+void warp_collective(Site site, uint32_t mask, void* operand, void (*compute)(Lanes&)) {
+  running->collective(site, mask, operand, compute);
+}
+std::byte* dynamic_shared() { return running->dynamic_shared(); }
+std::byte* shared_array(Site site, size_t bytes) { return running->shared_array(site, bytes); }
+void begin_copy(void* to, const void* from, int size, int bytes) { running->begin_copy({to, from, size, bytes}); }
+
+void commit_copies() {
+  Thread& t = running->current();
+  t.groups.push_back(std::move(t.copies));
+  t.copies.clear();
+}
+
+void wait_for_copies(int groups) {
+  Thread& t = running->current();
+  while (static_cast<int>(t.groups.size()) > groups) {
+    for (const Copy& c : t.groups.front()) {
+      std::memset(c.to, 0, static_cast<size_t>(c.size));
+      std::memcpy(c.to, c.from, static_cast<size_t>(c.bytes));
+    }
+    t.groups.erase(t.groups.begin());
+  }
+}
+
+void fail(const std::string& message) { running->fail(message); }
+
+}  // namespace tw::shim

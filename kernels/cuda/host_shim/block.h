@@ -1,0 +1,91 @@
+// One CUDA block on one CPU thread: its threads are fibers that run until they wait for each other.
+//
+// What hardware leaves undefined is an error here, thrown by run() as a BlockError that says who waits where: a barrier
+// that not every thread reaches, threads of a block at different barriers, lanes of a warp at different operations, a
+// mask that names an absent lane, a stray write to shared memory, asynchronous copies nobody waited for. The
+// other fibers of a failed block are abandoned: kernels own nothing that a destructor would have to give back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+namespace tw::shim {
+
+constexpr int kWarp = 32;
+// Memory that nothing was written to yet: a NaN in f32, and in every other bf16 and f16, that no computation produces.
+constexpr uint32_t kPoison = 0x7FBF8234;
+
+struct Index3 {
+  unsigned x = 1, y = 1, z = 1;
+};
+
+struct Launch {
+  Index3 grid, block;
+  size_t shared_bytes = 0;
+};
+
+// In which order threads that could run do run. Results must not depend on it: a test that runs a kernel in several has
+// looked for missing barriers.
+enum class Order { forward, reverse, shuffled };
+
+struct Settings {
+  Order order = Order::forward;
+  uint64_t seed = 1;  // of `shuffled`
+};
+// Of launches that this CPU thread makes from here on.
+void set_settings(const Settings& settings);
+
+struct BlockError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Runs `body` once per thread of each block, blocks one after the other. Throws BlockError; launches do not nest.
+void run(const Launch& launch, const std::function<void()>& body);
+
+// What follows is for the threads of a block, by way of cuda_names.h and device_ops.h.
+
+struct Site {
+  const char* what;
+  const char* file;
+  int line;
+
+  bool operator==(const Site& other) const {
+    return line == other.line && std::strcmp(what, other.what) == 0 && std::strcmp(file, other.file) == 0;
+  }
+};
+
+const Index3& thread_index();
+const Index3& block_index();
+const Index3& block_size();
+const Index3& grid_size();
+int lane();  // in the warp
+
+void block_barrier(Site site);
+
+// Operands of the lanes that take part in an operation of a warp; null for those that do not.
+struct Lanes {
+  void* operand[kWarp] = {};
+};
+// Waits for the lanes of `mask`, all of which must come to the same site with the same mask; the last one to arrive
+// computes for all.
+void warp_collective(Site site, uint32_t mask, void* operand, void (*compute)(Lanes&));
+
+// The block's memory: poisoned when the block begins. `shared_array` gives the same to every thread at a site.
+std::byte* dynamic_shared();
+std::byte* shared_array(Site site, size_t bytes);
+
+// A copy of `bytes` from global memory, the rest of `size` zero, that takes place when its thread waits for it; until
+// then the destination is poison.
+void begin_copy(void* to, const void* from, int size, int bytes);
+void commit_copies();
+// Until at most `groups` of this thread's groups are under way.
+void wait_for_copies(int groups);
+
+// Ends the launch.
+[[noreturn]] void fail(const std::string& message);
+
+}  // namespace tw::shim

@@ -1,0 +1,43 @@
+// How kernels are started: grids as plain values, computed by pure functions next to each kernel (geometry.h), and one
+// function that hands them to the CUDA runtime, or to the host shim where a C++ compiler builds the sources.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/device_ops.h"
+
+namespace tw::cuda {
+
+// A cudaStream_t; kernels of one stream run in the order of their launches.
+using Stream = void*;
+
+struct Geometry {
+  int64_t blocks_x = 0, blocks_y = 1, blocks_z = 1;
+  int threads = 0;
+  int64_t shared_bytes = 0;  // dynamic
+};
+
+// Starts kernel(arguments...) and returns. Nothing to do is no error: a launch of no blocks is left out. What the
+// runtime refuses is kept by it: the next call that checks (kernels/device_table.h) reports it.
+template <class... Parameters, class... Arguments>
+void launch(const Geometry& g, Stream stream, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  if (g.blocks_x == 0 || g.blocks_y == 0 || g.blocks_z == 0) return;
+#ifdef __CUDACC__
+  constexpr int64_t kWithoutAsking = 48 * 1024;
+  if (g.shared_bytes > kWithoutAsking)
+    cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(g.shared_bytes));
+  const dim3 grid(static_cast<unsigned>(g.blocks_x), static_cast<unsigned>(g.blocks_y),
+                  static_cast<unsigned>(g.blocks_z));
+  kernel<<<grid, static_cast<unsigned>(g.threads), static_cast<size_t>(g.shared_bytes),
+           static_cast<cudaStream_t>(stream)>>>(arguments...);
+#else
+  static_cast<void>(stream);
+  const auto size = [](int64_t n) { return static_cast<unsigned>(n); };
+  shim::run({{size(g.blocks_x), size(g.blocks_y), size(g.blocks_z)},
+             {static_cast<unsigned>(g.threads), 1, 1},
+             static_cast<size_t>(g.shared_bytes)},
+            [&] { kernel(arguments...); });
+#endif
+}
+
+}  // namespace tw::cuda

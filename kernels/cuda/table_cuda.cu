@@ -1,0 +1,33 @@
+#include "kernels/cuda/table_cuda.h"
+
+#include "kernels/cuda/kernels.h"
+
+namespace tw {
+
+const DeviceTable& cuda_table() {
+  static constexpr DeviceTable kTable = {
+      .name = "cuda",
+      .linear = cuda::linear,
+      .linear_bf16 = cuda::linear_bf16,
+      .attention = cuda::attention,
+      .attention_bf16 = cuda::attention_bf16,
+      .layer_norm = cuda::layer_norm,
+      .softmax = cuda::softmax,
+      .l2_normalize = cuda::l2_normalize,
+      .activation = cuda::activation,
+      .embed = cuda::embed,
+      .add_periodic = cuda::add_periodic,
+      .patches_u8 = cuda::patches_u8,
+      .patches_f32 = cuda::patches_f32,
+      .gather_rows = cuda::gather_rows,
+      .clear = cuda::clear,
+      .store_heads = cuda::store_heads,
+      .similarity = cuda::similarity,
+      .f16_to_f32 = cuda::f16_to_f32,
+      .bf16_to_f32 = cuda::bf16_to_f32,
+      .f32_to_bf16 = cuda::f32_to_bf16,
+  };
+  return kTable;
+}
+
+}  // namespace tw

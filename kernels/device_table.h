@@ -1,0 +1,118 @@
+// The table of a device: whole operations, put on a stream by one host thread. Where the CPU's table has kernels for
+// slices that a team of threads shares (kernels/kernel_table.h), this one has an entry for what a model asks for: all
+// rows, all heads of all sequences. Formulas, aliasing and accuracy are the kernel table's. Pointers are memory that
+// the device reads: its own, or the host's where that is mapped for it, as sequences, ids and rows to gather are.
+//
+// Entries return at once and report nothing: a device keeps its first error, and whoever waits for the stream gets it.
+#pragma once
+
+#include "kernels/kernel_table.h"
+
+namespace tw {
+
+// One sequence in a batch that is packed back to back.
+struct Sequence {
+  int64_t first_query, queries;  // rows of q and out
+  int64_t first_key, keys;       // rows of k and v
+};
+
+// attention, or attention_full where `full` is set, of every head of every sequence; heads lie side by side in q and
+// out and key_head_step elements apart in k and v.
+struct AttentionBatchArgs {
+  const void *q, *k, *v;  // f32, or bf16 for attention_bf16
+  int64_t q_stride, k_stride, v_stride;
+  void* out;
+  int64_t out_stride;
+  const Sequence* sequences;  // [items], device memory
+  int64_t items, heads, width;
+  int64_t most_queries;  // of any sequence
+  int64_t key_head_step;
+  float scale;  // > 0
+  bool full = false;
+  // Only if full. AttentionFullArgs has the formulas, AttentionTerms (kernels/ops.h) the steps.
+  const float* bias = nullptr;
+  int64_t bias_item = 0, bias_query = 0;
+  bool causal = false;
+  int64_t causal_first = 0;
+  const float* distances = nullptr;
+  int64_t distance_of_first = 0, distance_step = 1;
+  bool distances_of_keys = false;
+  const float* head_scale = nullptr;  // [heads]
+  float* weights = nullptr;           // dense [items, heads, queries, keys], of items of equal size
+};
+
+// patches_u8 or patches_f32 of several items; each item's rows of y begin `item_rows` rows apart, and if `class_row`
+// with one of zeros.
+struct PatchesBatchArgs {
+  PatchesArgs item;  // the first one's; all patches from first_row on
+  int64_t items, item_rows;
+  int64_t item_bytes;  // of pixels
+  bool class_row;
+};
+
+// y[i, :] = x[rows[i], :], or x[i, :] if rows is null; of elements of 4 bytes if f32, else of 2; rounded to bf16
+// where round is set (x f32, y bf16).
+struct GatherRowsArgs {
+  const void* x;
+  int64_t x_stride;
+  const int64_t* rows;  // device memory, or null: row i
+  void* y;
+  int64_t y_stride;
+  int64_t count, columns;
+  bool f32;
+  bool round;
+};
+
+// y[r, 0 : columns] = 0, of elements of 2 bytes.
+struct ClearArgs {
+  void* y;
+  int64_t y_stride;
+  int64_t rows, columns;
+};
+
+// Rows of heads side by side, as one dense block a head behind what it had before:
+//   to[item, head, 0 : past, :] = before[item, head, :, :],   to[item, head, past + t, :] = x[item length + t, head d
+//   ...]
+// x [items length, heads d] f32, to [items, heads, past + length, d], before [items, heads, past, d].
+struct HeadBlocks {
+  float* to;
+  const float* before;  // not read if past is 0
+  int64_t items, heads, length, past;
+};
+struct StoreHeadsArgs {
+  HeadBlocks blocks;
+  const float* x;
+  int64_t x_stride;
+  int64_t width;  // d
+};
+
+// A stream of the device: a cudaStream_t.
+using DeviceStream = void*;
+
+// Of what attention_bf16 takes; wider heads are attended to in f32.
+constexpr int64_t kWidestDeviceHead = 128;
+
+struct DeviceTable {
+  const char* name;
+  void (*linear)(DeviceStream, const LinearArgs&);
+  void (*linear_bf16)(DeviceStream, const LinearBf16Args&);
+  void (*attention)(DeviceStream, const AttentionBatchArgs&);
+  void (*attention_bf16)(DeviceStream, const AttentionBatchArgs&);
+  void (*layer_norm)(DeviceStream, const LayerNormArgs&);
+  void (*softmax)(DeviceStream, const RowsArgs&);
+  void (*l2_normalize)(DeviceStream, const RowsArgs&);
+  void (*activation)(DeviceStream, const RowsArgs&);
+  void (*embed)(DeviceStream, const EmbedArgs&);
+  void (*add_periodic)(DeviceStream, const AddPeriodicArgs&);
+  void (*patches_u8)(DeviceStream, const PatchesBatchArgs&);
+  void (*patches_f32)(DeviceStream, const PatchesBatchArgs&);
+  void (*gather_rows)(DeviceStream, const GatherRowsArgs&);
+  void (*clear)(DeviceStream, const ClearArgs&);
+  void (*store_heads)(DeviceStream, const StoreHeadsArgs&);
+  void (*similarity)(DeviceStream, const SimilarityArgs&);
+  void (*f16_to_f32)(DeviceStream, const ConvertArgs&);
+  void (*bf16_to_f32)(DeviceStream, const ConvertArgs&);
+  void (*f32_to_bf16)(DeviceStream, const ConvertArgs&);
+};
+
+}  // namespace tw

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Checks what nvcc makes of the CUDA kernels, for every architecture of the build; no GPU is needed.
+
+    scripts/check_cuda_objects.py BUILD
+
+Compiles kernels/cuda/*.cu as compile_commands.json of BUILD says and demands that no kernel spills registers or keeps anything in
+local memory, and, where cuobjdump is at hand, that kernels of tensor cores have their instructions (HMMA) and none has loads or
+stores of local memory (LDL, STL). Prints the registers of the largest kernels. Exit status 77: the build has no nvcc."""
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+TENSOR_CORE_KERNELS = ("linear_bf16_kernel", "attention_bf16_kernel")
+USAGE = re.compile(r"Compiling entry function '(\S+)' for '(\w+)'(.*?)Used (\d+) registers", re.S)
+MEMORY = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
+
+
+def nvcc_commands(build: pathlib.Path):
+    entries = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
+    for entry in entries:
+        if entry["file"].endswith(".cu") and "nvcc" in entry["command"].split()[0]:
+            yield entry
+
+
+def compile_one(entry, folder: pathlib.Path):
+    """(source name, object, what nvcc said); the command of the build with another output and without dependencies."""
+    words, out = shlex.split(entry["command"]), folder / (pathlib.Path(entry["file"]).name + ".o")
+    words[words.index("-o") + 1] = str(out)
+    if "-MF" in words:
+        words[words.index("-MF") + 1] = str(out) + ".d"
+    done = subprocess.run(words, cwd=entry["directory"], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"check_cuda_objects: {entry['file']} does not compile:\n{done.stdout}{done.stderr}")
+    return pathlib.Path(entry["file"]).name, out, done.stdout + done.stderr
+
+
+def check_memory(source: str, text: str, registers: list):
+    for name, arch, between, count in USAGE.findall(text):
+        registers.append((int(count), arch, name, source))
+        stack, stores, loads = map(int, MEMORY.search(between).groups())
+        if stack or stores or loads:
+            yield f"{source}: {name} for {arch}: {stack} bytes of stack, {stores} spilled, {loads} read back"
+
+
+def check_instructions(source: str, out: pathlib.Path, cuobjdump: str):
+    text = subprocess.run([cuobjdump, "--dump-sass", out], capture_output=True, text=True, check=True).stdout
+    for image in re.split(r"^\s*code for ", text, flags=re.M)[1:]:
+        arch = image.split()[0]
+        for function in re.split(r"^\s*Function : ", image, flags=re.M)[1:]:
+            name = function.split()[0]
+            if any(k in name for k in TENSOR_CORE_KERNELS) and not re.search(r"\bHMMA\.16816\.F32\.BF16\b", function):
+                yield f"{source}: {name} for {arch} has no tensor-core instruction"
+            if match := re.search(r"\b(LDL|STL)\b", function):
+                yield f"{source}: {name} for {arch} has {match.group()}: local memory"
+
+
+def main() -> int:
+    if len(sys.argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    commands = list(nvcc_commands(pathlib.Path(sys.argv[1])))
+    if not commands:
+        print("check_cuda_objects: skipped, this build has no nvcc")
+        return 77
+    cuobjdump = os.environ.get("CUOBJDUMP") or shutil.which("cuobjdump") or shutil.which(
+        str(pathlib.Path(shlex.split(commands[0]["command"])[0]).with_name("cuobjdump")))
+    violations, registers = [], []
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for source, out, text in pool.map(lambda c: compile_one(c, pathlib.Path(folder)), commands):
+            violations += check_memory(source, text, registers)
+            if cuobjdump:
+                violations += check_instructions(source, out, cuobjdump)
+    for count, arch, name, _ in sorted(registers, reverse=True)[:5]:
+        print(f"{count:4} registers  {arch:8} {name}")
+    for violation in violations:
+        print(violation)
+    if not cuobjdump:
+        print("check_cuda_objects: instructions not looked at, there is no cuobjdump (CUOBJDUMP names one)")
+    print(f"check_cuda_objects: {len(registers)} kernels of {len(commands)} files, {len(violations)} violations")
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

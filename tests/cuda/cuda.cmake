@@ -1,0 +1,32 @@
+# The CUDA kernels on the CPU: their sources compiled as C++ over kernels/cuda/host_shim. Twice: as the other tests are, and
+# with the address and undefined-behaviour sanitizers. Not under the thread sanitizer, which knows no switched stacks.
+if(TUWEN_SANITIZE MATCHES "thread")
+  return()
+endif()
+file(GLOB cuda_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
+file(GLOB cuda_shim CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/host_shim/*.cpp)
+file(GLOB cuda_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
+# Tile sizes are ints, and so are lengths of arrays; `#pragma unroll` is nvcc's.
+set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-Wno-unknown-pragmas;-Wno-sign-conversion")
+
+function(tuwen_cuda_test name)
+  add_executable(${name} ${cuda_kernels} ${cuda_shim} ${cuda_tests})
+  target_link_libraries(${name} PRIVATE tuwen_test_main tuwen_models)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS fast TIMEOUT 600)
+endfunction()
+
+tuwen_cuda_test(test_cuda)
+if(NOT TUWEN_SANITIZE)
+  tuwen_cuda_test(test_cuda_sanitized)
+  set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(test_cuda_sanitized PRIVATE -O1 ${sanitizers} -U_FORTIFY_SOURCE
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  target_link_options(test_cuda_sanitized PRIVATE ${sanitizers})
+endif()
+
+find_package(Python3 COMPONENTS Interpreter)
+if(Python3_FOUND)
+  add_test(NAME cuda-objects COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/check_cuda_objects.py ${PROJECT_BINARY_DIR})
+  set_tests_properties(cuda-objects PROPERTIES LABELS slow TIMEOUT 3600 SKIP_RETURN_CODE 77)
+endif()
