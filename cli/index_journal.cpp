@@ -164,6 +164,8 @@ void IndexJournal::flush() {
 
 void IndexJournal::remove() {
   if (unlink(path_.c_str()) != 0) fail(std::string("cannot be removed: ") + std::strerror(errno));
+  close(descriptor_);
+  descriptor_ = -1;  // by now the name may be another run's
 }
 
 void IndexJournal::fail(const std::string& what) const { throw Failure(path_ + ": " + what); }

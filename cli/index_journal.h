@@ -39,7 +39,7 @@ class IndexJournal {
   void add_picture(std::string_view path, const SeenPicture& picture);
   // Hands what was added to the operating system.
   void flush();
-  // The index has all of it.
+  // The index has all of it. Gives the lock up: the last call.
   void remove();
 
  private:

@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "cli/html_page.h"
+#include "cli/images.h"
 #include "cli/index_file.h"
 #include "cli/index_journal.h"
 #include "cli/json_writer.h"
@@ -31,7 +32,7 @@ std::vector<float> encode_query(tuwen::Session& session, const Options& options,
   const auto add = [&](const tuwen::Matrix& one) {
     for (size_t i = 0; i < dimension; ++i) query[i] += one.data[i];
   };
-  if (!options.text.empty()) add(session.encode_texts({options.text}));
+  if (!options.text.empty()) add(encode_texts(session, {options.text}, 0, 1));
   if (!options.image.empty()) add(session.encode_image_files(std::span(&options.image, 1)));
   double squares = 0;
   for (const float v : query) squares += static_cast<double>(v) * static_cast<double>(v);

@@ -171,6 +171,25 @@ class Search(unittest.TestCase):
         self.assertEqual(message.count("skipped"), len(names), message)
         self.fails("index", str(self.dir / "nothing"), "--model", MODEL, "--out", self.out, says=["nothing"])
 
+    def test_a_folder_that_cannot_be_listed(self):
+        """Its pictures stay; root, who may list everything, tries it as nobody."""
+        self.dir.chmod(0o777)
+        who = {"user": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        try:
+            run("info", MODEL, **who)
+        except (AssertionError, PermissionError):
+            self.skipTest("the program or the model is not for everybody")
+        closed = self.photos / "a"
+        self.index()
+        os.chmod(self.out, 0o644)
+        closed.chmod(0)
+        try:
+            report = self.index(**who)
+        finally:
+            closed.chmod(0o755)
+        self.assertEqual([s["path"] for s in report["skipped"]], ["a"])
+        self.assertEqual((report["pictures"], report["removed"], report["encoded"]), (20, 0, 0))
+
     def test_killed_at_any_moment(self):
         for i in range(20, 400):
             self.write(f"{i}.png", i)
@@ -273,6 +292,11 @@ class Search(unittest.TestCase):
             self.fails("index", str(self.photos), "--model", str(other), "--out", self.out, says=["model"])
         self.fails("index", str(self.photos), "--model", MODEL, "--precision", "bf16", "--out", self.out, says=["precision", "bf16"])
         self.assertEqual(pathlib.Path(self.out).read_bytes(), before)
+        for precision in ("bf16", "int8"):
+            out = str(self.dir / precision)
+            run("index", str(self.photos), "--model", MODEL, "--precision", precision, "--out", out)
+            found = json.loads(run("search", out, "一", "--json", "--top", "1").stdout)["results"][0]
+            self.assertAlmostEqual(found["score"], self.search("一")[0]["score"], delta=0.05)
         same = self.dir / "same"
         shutil.copytree(MODEL, same)
         self.assertEqual(self.search("一", "--model", str(same)), self.search("一"))
@@ -291,6 +315,8 @@ class Search(unittest.TestCase):
             self.fails("search", str(bad), "一", says=["bad.index"])
         self.fails("search", str(self.dir / "none"), "一", says=["none"])
         self.fails("search", str(self.dir), "一", says=["expected a file"])
+        self.fails("search", self.out, "b " * 100, says=["text[0]", "at most 20 tokens"])
+        self.fails("search", self.out, "--image", str(self.dir / "none.png"), says=["none.png"])
         self.fails("search", self.out, status=2)
         self.fails("search", self.out, "", status=2)
         self.fails("search", self.out, "一", "-0", "--json", status=2)
