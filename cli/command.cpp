@@ -9,6 +9,10 @@ void add_model(CLI::App& command, CommonOptions& options) {
   command.add_option("MODEL", options.model, "model directory, as Hugging Face lays it out")
       ->required()
       ->check(not_empty());
+  add_runtime(command, options);
+}
+
+void add_runtime(CLI::App& command, CommonOptions& options) {
   command.add_option("--threads", options.threads, "threads to use (default: every CPU this process may use)")
       ->check(CLI::Range(1, 1024));
   command.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes");
@@ -16,9 +20,13 @@ void add_model(CLI::App& command, CommonOptions& options) {
 
 void add_common(CLI::App& command, CommonOptions& options) {
   add_model(command, options);
+  add_precision(command, options);
+  add_calibration(command, options);
+}
+
+void add_precision(CLI::App& command, CommonOptions& options) {
   command.add_option("--precision", options.precision, "arithmetic of the matrix products (default: f32)")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
-  add_calibration(command, options);
 }
 
 void add_calibration(CLI::App& command, CommonOptions& options) {

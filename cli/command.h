@@ -28,8 +28,11 @@ struct CommonOptions {
   bool json = false;
 };
 
-// Adds MODEL and the options of every subcommand, without --precision.
+// Adds the options of every subcommand that computes: --threads, --quiet.
+void add_runtime(CLI::App& command, CommonOptions& options);
+// Adds MODEL and these.
 void add_model(CLI::App& command, CommonOptions& options);
+void add_precision(CLI::App& command, CommonOptions& options);
 // Adds --calibrate-images and --calibrate-texts, for where eight-bit models are made.
 void add_calibration(CLI::App& command, CommonOptions& options);
 // All of these, and --precision.
@@ -68,5 +71,7 @@ void add_tokenize(CLI::App& program);
 void add_drift(CLI::App& program);
 void add_selftest(CLI::App& program);
 void add_verify(CLI::App& program);
+void add_index(CLI::App& program);
+void add_search(CLI::App& program);
 
 }  // namespace tuwen_cli

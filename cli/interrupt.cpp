@@ -22,8 +22,10 @@ void catch_interrupts() {
   std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the file size limit then fails like one to a full disk
 }
 
+bool interrupted() { return g_stop != 0; }
+
 void check_interrupt() {
-  if (g_stop != 0) throw Failure("interrupted; nothing was written");
+  if (interrupted()) throw Failure("interrupted; nothing was written");
 }
 
 }  // namespace tuwen_cli

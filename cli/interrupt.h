@@ -5,6 +5,8 @@ namespace tuwen_cli {
 
 // Makes SIGINT and SIGTERM ask for a stop; a second one ends the process at once. A full quota ends no process either.
 void catch_interrupts();
+// Whether a stop has been asked for.
+bool interrupted();
 // Throws Failure if a stop has been asked for.
 void check_interrupt();
 

@@ -25,6 +25,8 @@ int main(int argc, char** argv) {
   add_similarity(program);
   add_classify(program);
   add_embed(program);
+  add_index(program);
+  add_search(program);
   add_tokenize(program);
   add_drift(program);
   add_selftest(program);

@@ -8,7 +8,8 @@ set_target_properties(tuwen_cli PROPERTIES
   OUTPUT_NAME tuwen
   RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
   INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
-target_link_libraries(tuwen_cli PRIVATE tuwen::tuwen tuwen_options CLI11::CLI11)
+target_link_libraries(tuwen_cli PRIVATE tuwen::tuwen tuwen_options CLI11::CLI11 Threads::Threads)
+target_include_directories(tuwen_cli SYSTEM PRIVATE ${XXHASH_INCLUDE_DIR})
 if(TUWEN_INSTALL)
   install(TARGETS tuwen_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

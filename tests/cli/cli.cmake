@@ -1,6 +1,7 @@
-# The command line, driven as a user would. tests/cli/test_cli.py needs Python alone.
+# The command line, driven as a user would. The tests need Python alone.
 if(TUWEN_BUILD_CLI AND Python3_FOUND)
   add_test(NAME cli COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/test_cli.py)
-  set_tests_properties(cli PROPERTIES LABELS fast TIMEOUT 300
+  add_test(NAME cli-search COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/test_search.py)
+  set_tests_properties(cli cli-search PROPERTIES LABELS fast TIMEOUT 300
     ENVIRONMENT "TUWEN_CLI=$<TARGET_FILE:tuwen_cli>;TUWEN_TEST_DATA=${CMAKE_CURRENT_SOURCE_DIR}/data")
 endif()

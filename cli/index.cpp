@@ -1,0 +1,110 @@
+// tuwen index DIR --model MODEL --out INDEX: the pictures below a folder, made ready for tuwen search.
+#include <filesystem>
+#include <future>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "cli/command.h"
+#include "cli/index_build.h"
+#include "cli/interrupt.h"
+#include "cli/json_writer.h"
+#include "cli/model_identity.h"
+#include "cli/utf8_text.h"
+
+namespace tuwen_cli {
+namespace {
+
+struct Options : CommonOptions {
+  std::string folder, out;
+};
+
+std::string real_path(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(path, error);
+  if (error) throw Failure(path + ": cannot be opened: " + error.message());
+  return real.string();
+}
+
+void print_json(const Options& options, const IndexOrigin& origin, const IndexReport& report) {
+  JsonWriter json(std::cout);
+  json.begin_object();
+  json.key("index").value(options.out).key("root").value(origin.root).key("model").value(origin.model_name);
+  json.key("model_hash").value(hex(origin.model)).key("precision").value(origin.precision);
+  json.key("pictures").value(report.pictures).key("vectors").value(report.vectors);
+  json.key("encoded").value(report.encoded).key("unchanged").value(report.unchanged);
+  json.key("recognised").value(report.recognised).key("removed").value(report.removed);
+  json.key("skipped").begin_array();
+  for (const SkippedPath& skipped : report.skipped) {
+    json.begin_object().key("path").value(skipped.path).key("reason").value(skipped.reason).end_object();
+  }
+  json.end_array().end_object();
+  std::cout << "\n";
+}
+
+void print_text(const Options& options, const IndexReport& report) {
+  for (const SkippedPath& skipped : report.skipped) {
+    std::cerr << "tuwen: skipped " << one_line(skipped.path) << ": " << one_line(skipped.reason) << "\n";
+  }
+  if (options.quiet) return;
+  std::cout << one_line(options.out) << ": " << report.pictures << " pictures (" << report.encoded << " encoded, "
+            << report.recognised << " recognised, " << report.unchanged << " unchanged), " << report.removed
+            << " removed, " << report.skipped.size() << " skipped\n";
+}
+
+void run(Options& options) {
+  catch_interrupts();
+  IndexOrigin origin;
+  origin.root = real_path(options.folder);
+  origin.model_name = real_path(options.model);
+  origin.precision = options.precision;
+  const PictureWalk walk = walk_pictures(origin.root);
+  IndexJournal journal(options.out);
+  std::optional<IndexFile> before;
+  if (std::filesystem::exists(options.out)) before.emplace(options.out);
+
+  auto identity = std::async(std::launch::async, [&] { return model_identity(options.model); });
+  const tuwen::Model model = open_model(options);
+  tuwen::Session session = open_session(model, options);
+  origin.dimension = static_cast<size_t>(model.info().embedding_size);
+  origin.model = identity.get();
+
+  IndexBuild build(options.out, origin, before ? &*before : nullptr, journal, walk);
+  build.update(session, model, session.info().threads, options.quiet);
+  build.save();
+  const IndexReport& report = build.report();
+  if (report.interrupted) {
+    throw Failure("interrupted; " + options.out + " has " + std::to_string(report.pictures) +
+                  " pictures, and the same command goes on from there");
+  }
+  if (options.json) {
+    print_json(options, origin, report);
+  } else {
+    print_text(options, report);
+  }
+}
+
+}  // namespace
+
+void add_index(CLI::App& program) {
+  auto* command = program.add_subcommand("index", "make the pictures below a folder ready for search");
+  auto options = std::make_shared<Options>();
+  command->add_option("DIR", options->folder, "folder of pictures: JPEG, PNG, WebP, BMP; at any depth")
+      ->required()
+      ->check(not_empty());
+  command->add_option("--model", options->model, "model directory, as Hugging Face lays it out")
+      ->required()
+      ->check(not_empty());
+  command
+      ->add_option("--out", options->out,
+                   "the index. One that is there is brought up to date: what is in it is not computed again,\n"
+                   "whatever it is called now. An interrupted run goes on where it was")
+      ->required()
+      ->check(not_empty());
+  add_precision(*command, *options);
+  add_runtime(*command, *options);
+  add_json(*command, *options);
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace tuwen_cli

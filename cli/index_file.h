@@ -1,0 +1,71 @@
+// The file that `tuwen index` writes and `tuwen search` reads. docs/search.md gives its layout.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/content_hash.h"
+
+namespace tuwen_cli {
+
+// What all vectors of an index have in common.
+struct IndexOrigin {
+  ContentHash model = {};  // model_identity()
+  std::string precision;   // of the model's arithmetic: "f32", "bf16", "int8"
+  size_t dimension = 0;
+  std::string model_name;  // where the model was: an absolute path, or what else names one
+  std::string root;        // the folder that was indexed, an absolute path
+};
+
+// A picture: where it is, what it looked like when it was read, and which vector is its own.
+struct IndexedPicture {
+  std::string path;       // below the root, "/" between folders; any bytes but zero
+  uint64_t size = 0;      // bytes
+  int64_t modified = -1;  // nanoseconds since 1970; -1: read so soon after a change that the next run reads it again
+  uint64_t vector = 0;
+};
+
+// Everything that is in one but the vectors.
+struct IndexContent {
+  IndexOrigin origin;
+  std::vector<IndexedPicture> pictures;  // in the order of their paths' bytes
+  std::vector<ContentHash> hashes;       // one a vector, ascending: of the file that it was computed from
+};
+
+// Puts an index in place of what was at `path`, whole or not at all. vector_of(i) is the normalised one that belongs to
+// hashes[i]. The same content gives the same bytes.
+void write_index(const std::string& path, const IndexContent& content,
+                 const std::function<std::span<const float>(size_t)>& vector_of);
+
+// An index, checked from its first byte to its last and mapped into memory. It stays as it is when a newer one takes
+// its place. Throws Failure naming the file, and where, if it is not a whole and sound one. Immutable.
+class IndexFile {
+ public:
+  explicit IndexFile(const std::string& path);
+  ~IndexFile();
+  IndexFile(const IndexFile&) = delete;
+  IndexFile& operator=(const IndexFile&) = delete;
+
+  const IndexContent& content() const { return content_; }
+  std::span<const float> vectors() const { return vectors_; }  // [hashes, dimension]
+  std::span<const float> vector(size_t i) const {
+    return vectors_.subspan(i * content_.origin.dimension, content_.origin.dimension);
+  }
+  // Of all that is in it.
+  const ContentHash& checksum() const { return checksum_; }
+
+ private:
+  void parse(const std::string& path, std::string_view bytes);
+
+  void* mapping_ = nullptr;
+  size_t size_ = 0;
+  IndexContent content_;
+  std::span<const float> vectors_;
+  ContentHash checksum_ = {};
+};
+
+}  // namespace tuwen_cli

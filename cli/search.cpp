@@ -1,0 +1,146 @@
+// tuwen search INDEX TEXT: the pictures of an index that are nearest to a text, a picture, or both.
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <future>
+#include <iostream>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/html_page.h"
+#include "cli/images.h"
+#include "cli/index_file.h"
+#include "cli/index_journal.h"
+#include "cli/json_writer.h"
+#include "cli/model_identity.h"
+#include "cli/output_file.h"
+#include "cli/search_index.h"
+#include "cli/utf8_text.h"
+
+namespace tuwen_cli {
+namespace {
+
+struct Options : CommonOptions {
+  std::string index, text, image, html;
+  size_t top = 10;
+  bool zero = false;
+};
+
+// The normalised sum where there are two: either counts as much.
+std::vector<float> encode_query(tuwen::Session& session, const Options& options, size_t dimension) {
+  std::vector<float> query(dimension);
+  const auto add = [&](const tuwen::Matrix& one) {
+    for (size_t i = 0; i < dimension; ++i) query[i] += one.data[i];
+  };
+  if (!options.text.empty()) add(encode_texts(session, {options.text}, 0, 1));
+  if (!options.image.empty()) add(session.encode_image_files(std::span(&options.image, 1)));
+  double squares = 0;
+  for (const float v : query) squares += static_cast<double>(v) * static_cast<double>(v);
+  const bool both = !options.text.empty() && !options.image.empty();
+  if (both && squares > 0) {
+    for (float& v : query) v = static_cast<float>(static_cast<double>(v) / std::sqrt(squares));
+  }
+  return query;
+}
+
+void check_model(const Options& options, const IndexOrigin& origin, const ContentHash& found) {
+  if (found == origin.model) return;
+  throw Failure(options.index + ": model: expected the one that it was made with (" + hex(origin.model) + ", " +
+                origin.model_name + "), found " + hex(found) + " (" + options.model +
+                "); vectors of different models cannot be compared");
+}
+
+std::string place_of(const IndexOrigin& origin, const FoundMatch& match) {
+  return (origin.root == "/" ? "" : origin.root) + "/" + match.picture->path;
+}
+
+void write_html(const Options& options, const IndexFile& index, const std::vector<FoundMatch>& matches) {
+  SearchPage page;
+  page.text = options.text;
+  if (!options.image.empty()) page.image = std::filesystem::absolute(options.image).lexically_normal().string();
+  page.searched = index.content().pictures.size();
+  for (const FoundMatch& match : matches) {
+    page.pictures.push_back({place_of(index.content().origin, match), match.score});
+  }
+  OutputFile file(options.html);
+  file.write(html_page(page));
+  file.commit();
+}
+
+void print_json(const Options& options, const IndexFile& index, const std::vector<FoundMatch>& matches) {
+  JsonWriter json(std::cout);
+  json.begin_object().key("index").value(options.index).key("model").value(options.model);
+  if (!options.text.empty()) json.key("text").value(options.text);
+  if (!options.image.empty()) json.key("image").value(options.image);
+  json.key("pictures").value(index.content().pictures.size()).key("results").begin_array();
+  for (const FoundMatch& match : matches) {
+    const std::string path = place_of(index.content().origin, match);
+    json.begin_object().key("path").value(path).key("url").value(file_url(path));
+    json.key("score").value(match.score).end_object();
+  }
+  json.end_array().end_object();
+  std::cout << "\n";
+}
+
+void print_text(const Options& options, const IndexFile& index, const std::vector<FoundMatch>& matches) {
+  for (const FoundMatch& match : matches) {
+    const std::string path = place_of(index.content().origin, match);
+    if (options.zero) {
+      std::cout << path << '\0';
+      continue;
+    }
+    char score[32];
+    std::snprintf(score, sizeof score, "%8.4f  ", static_cast<double>(match.score));
+    std::cout << score << one_line(path) << "\n";
+  }
+}
+
+void run(Options& options) {
+  if (options.text.empty() && options.image.empty()) throw UsageError("a text or --image is needed to search for");
+  if (options.json && options.zero) throw UsageError("--json and -0 exclude each other");
+  if (!std::filesystem::exists(options.index) && has_journal(options.index)) {
+    throw Failure(options.index + ": not finished: the same tuwen index command goes on from where it was");
+  }
+  const IndexFile index(options.index);
+  const IndexOrigin& origin = index.content().origin;
+  if (options.model.empty()) options.model = origin.model_name;
+  options.precision = origin.precision;
+
+  auto identity = std::async(std::launch::async, [&] { return model_identity(options.model); });
+  const tuwen::Model model = open_model(options);
+  check_model(options, origin, identity.get());
+  tuwen::Session session = open_session(model, options);
+  const std::vector<float> query = encode_query(session, options, origin.dimension);
+  const auto matches = search_exactly(session, model.info().logit_scale, index, query, options.top);
+  if (!options.html.empty()) write_html(options, index, matches);
+  if (options.json) {
+    print_json(options, index, matches);
+  } else {
+    print_text(options, index, matches);
+  }
+}
+
+}  // namespace
+
+void add_search(CLI::App& program) {
+  auto* command = program.add_subcommand("search", "pictures of an index that are nearest to a text or a picture");
+  auto options = std::make_shared<Options>();
+  command->add_option("INDEX", options->index, "what tuwen index has made")->required()->check(not_empty());
+  command->add_option("TEXT", options->text, "what to look for, such as 海边的日落");
+  command->add_option("--image", options->image, "a picture to look for; with a text, both count alike")
+      ->check(not_empty());
+  command->add_option("--top", options->top, "how many pictures to print (default: 10)")
+      ->check(CLI::Range(size_t{1}, size_t{1} << 31));
+  command->add_option("--html", options->html, "also write a page that shows them")->check(not_empty());
+  command
+      ->add_option("--model", options->model,
+                   "model directory (default: where it was when the index was made). Any other model is refused")
+      ->check(not_empty());
+  command->add_flag("-0,--null", options->zero,
+                    "paths alone, byte for byte, each ended by a zero byte, as for xargs -0");
+  add_runtime(*command, *options);
+  add_json(*command, *options);
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace tuwen_cli
