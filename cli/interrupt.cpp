@@ -1,6 +1,7 @@
 #include "cli/interrupt.h"
 
 #include <csignal>
+#include <string>
 
 #include "cli/command.h"
 
@@ -22,8 +23,8 @@ void catch_interrupts() {
   std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the file size limit then fails like one to a full disk
 }
 
-void check_interrupt() {
-  if (g_stop != 0) throw Failure("interrupted; nothing was written");
+void check_interrupt(const char* what) {
+  if (g_stop != 0) throw Failure(std::string("interrupted; ") + what);
 }
 
 }  // namespace tuwen_cli

@@ -25,6 +25,9 @@ int main(int argc, char** argv) {
   add_similarity(program);
   add_classify(program);
   add_embed(program);
+  add_features(program);
+  add_retrieve(program);
+  add_recall(program);
   add_tokenize(program);
   add_drift(program);
   add_selftest(program);
