@@ -181,6 +181,16 @@ tuwen_status tuwen_encode_image_files(tuwen_session* session, const char* const*
   });
 }
 
+tuwen_status tuwen_encode_image_buffers(tuwen_session* session, const void* const* files, const size_t* sizes,
+                                        size_t count, const tuwen_image_options* limits,
+                                        const tuwen_encode_options* options, float* embeddings) {
+  return guarded([&] {
+    const EncodeCall call(session, options, embeddings, count);
+    if (count > 0) not_null(files, "files"), not_null(sizes, "sizes");
+    encode_pictures(call, {.files = files, .sizes = sizes, .limits = read_limits(limits)}, count);
+  });
+}
+
 tuwen_status tuwen_encode_pixels(tuwen_session* session, const float* pixel_values, size_t size, size_t count,
                                  const tuwen_encode_options* options, float* embeddings) {
   return guarded([&] {

@@ -21,6 +21,12 @@ ImageLimits read_limits(const tuwen_image_options* given) {
 const Image& PictureList::get(size_t i, PictureWorker& worker) const {
   const std::string at = "[" + std::to_string(i) + "]";
   if (images != nullptr) return not_null(images[i], ("image" + at).c_str()).image;
+  if (files != nullptr) {
+    const auto* bytes = static_cast<const uint8_t*>(files[i]);
+    if (sizes[i] > 0) not_null(bytes, ("files" + at).c_str());
+    worker.read = decode_image({bytes, sizes[i]}, "image" + at, limits);
+    return worker.read;
+  }
   worker.read = read_image(&not_null(paths[i], ("paths" + at).c_str()), limits);
   return worker.read;
 }

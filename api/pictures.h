@@ -13,10 +13,12 @@ namespace tw {
 // Throws invalid_argument for numbers that are no limits.
 ImageLimits read_limits(const tuwen_image_options* given);
 
-// Pictures that are decoded, or files of them: one of the two pointers is null.
+// Pictures that are decoded, or files of them by path or in memory: one of the three pointers is not null.
 struct PictureList {
   const tuwen_image* const* images = nullptr;
   const char* const* paths = nullptr;
+  const void* const* files = nullptr;
+  const size_t* sizes = nullptr;  // of `files`
   ImageLimits limits = {};
 
   // The i-th, decoded into the worker's memory if it is a file.

@@ -13,21 +13,6 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, ".npy is written as the floats lie in memory");
 
-// NumPy's array file, format 1.0: numpy.lib.format.
-std::string npy_header(size_t items, const std::vector<size_t>& shape) {
-  std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(items);
-  for (const size_t d : shape) text += ", " + std::to_string(d);
-  text += "), }";
-  constexpr size_t kFixedBytes = 10, kAlignment = 64;
-  while ((kFixedBytes + text.size() + 1) % kAlignment != 0) text += ' ';
-  text += '\n';
-  const auto size = static_cast<unsigned>(text.size());
-  std::string header("\x93NUMPY\x01\x00", 8);
-  header += static_cast<char>(size & 0xFF);
-  header += static_cast<char>(size >> 8);
-  return header + text;
-}
-
 class NpyFile : public EmbeddingFile {
  public:
   NpyFile(const std::string& path, size_t items, const std::vector<size_t>& shape) : file_(path) {
@@ -71,6 +56,22 @@ class JsonLinesFile : public EmbeddingFile {
 };
 
 }  // namespace
+
+// NumPy's array file, format 1.0: numpy.lib.format.
+std::string npy_header(size_t items, const std::vector<size_t>& shape, const char* type) {
+  std::string text =
+      "{'descr': '" + std::string(type) + "', 'fortran_order': False, 'shape': (" + std::to_string(items);
+  for (const size_t d : shape) text += ", " + std::to_string(d);
+  text += shape.empty() ? ",), }" : "), }";
+  constexpr size_t kFixedBytes = 10, kAlignment = 64;
+  while ((kFixedBytes + text.size() + 1) % kAlignment != 0) text += ' ';
+  text += '\n';
+  const auto size = static_cast<unsigned>(text.size());
+  std::string header("\x93NUMPY\x01\x00", 8);
+  header += static_cast<char>(size & 0xFF);
+  header += static_cast<char>(size >> 8);
+  return header + text;
+}
 
 void check_embedding_path(const std::string& path) {
   if (!path.ends_with(".npy") && !path.ends_with(".jsonl")) {

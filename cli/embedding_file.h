@@ -23,6 +23,9 @@ class EmbeddingFile {
 std::unique_ptr<EmbeddingFile> create_embedding_file(const std::string& path, size_t items, std::vector<size_t> shape,
                                                      std::string kind, std::string what);
 
+// The header of a .npy file, [items, shape...] of NumPy's `type`.
+std::string npy_header(size_t items, const std::vector<size_t>& shape, const char* type = "<f4");
+
 // Throws UsageError unless create_embedding_file would accept the path.
 void check_embedding_path(const std::string& path);
 

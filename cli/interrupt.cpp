@@ -1,6 +1,7 @@
 #include "cli/interrupt.h"
 
 #include <csignal>
+#include <string>
 
 #include "cli/command.h"
 
@@ -24,8 +25,8 @@ void catch_interrupts() {
 
 bool interrupted() { return g_stop != 0; }
 
-void check_interrupt() {
-  if (interrupted()) throw Failure("interrupted; nothing was written");
+void check_interrupt(const char* what) {
+  if (interrupted()) throw Failure(std::string("interrupted; ") + what);
 }
 
 }  // namespace tuwen_cli

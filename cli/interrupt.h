@@ -7,7 +7,7 @@ namespace tuwen_cli {
 void catch_interrupts();
 // Whether a stop has been asked for.
 bool interrupted();
-// Throws Failure if a stop has been asked for.
-void check_interrupt();
+// Throws Failure if a stop has been asked for; `what` says what that leaves behind.
+void check_interrupt(const char* what = "nothing was written");
 
 }  // namespace tuwen_cli

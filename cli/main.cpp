@@ -27,6 +27,9 @@ int main(int argc, char** argv) {
   add_embed(program);
   add_index(program);
   add_search(program);
+  add_features(program);
+  add_retrieve(program);
+  add_recall(program);
   add_tokenize(program);
   add_drift(program);
   add_selftest(program);

@@ -46,6 +46,17 @@ std::string valid_utf8(std::string_view text) {
   return valid;
 }
 
+std::u32string code_points(std::string_view text) {
+  const std::string valid = valid_utf8(text);
+  std::u32string points;
+  for (std::string_view rest = valid; !rest.empty();) {
+    const auto [bytes, code_point] = sequence_at_start(rest);
+    points += static_cast<char32_t>(code_point);
+    rest.remove_prefix(bytes);
+  }
+  return points;
+}
+
 std::string one_line(std::string_view text) {
   const std::string valid = valid_utf8(text);
   std::string line;

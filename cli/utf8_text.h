@@ -12,4 +12,7 @@ std::string valid_utf8(std::string_view text);
 // Fit for one line on a terminal: control characters, which could move the cursor, become spaces.
 std::string one_line(std::string_view text);
 
+// Its characters, U+FFFD for every byte that is not part of valid UTF-8.
+std::u32string code_points(std::string_view text);
+
 }  // namespace tuwen_cli

@@ -8,8 +8,13 @@ set_target_properties(tuwen_cli PROPERTIES
   OUTPUT_NAME tuwen
   RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
   INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
-target_link_libraries(tuwen_cli PRIVATE tuwen::tuwen tuwen_options CLI11::CLI11 Threads::Threads)
+target_link_libraries(tuwen_cli PRIVATE tuwen::tuwen tuwen_options CLI11::CLI11 nlohmann_json::nlohmann_json Threads::Threads)
 target_include_directories(tuwen_cli SYSTEM PRIVATE ${XXHASH_INCLUDE_DIR})
+if(TUWEN_LMDB)
+  target_compile_definitions(tuwen_cli PRIVATE TUWEN_WITH_LMDB)
+  target_include_directories(tuwen_cli SYSTEM PRIVATE ${LMDB_INCLUDE_DIR})
+  target_link_libraries(tuwen_cli PRIVATE ${LMDB_LIBRARY})
+endif()
 if(TUWEN_INSTALL)
   install(TARGETS tuwen_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

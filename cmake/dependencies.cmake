@@ -18,7 +18,11 @@ if(TUWEN_BUILD_CLI OR TUWEN_BUILD_BENCH)
   find_package(CLI11 REQUIRED)                       # libcli11-dev
 endif()
 if(TUWEN_BUILD_CLI)
-  find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)    # libxxhash-dev
+  find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)      # libxxhash-dev; headers alone
+  if(TUWEN_LMDB)
+    find_path(LMDB_INCLUDE_DIR lmdb.h REQUIRED)        # liblmdb-dev, or -DTUWEN_LMDB=OFF
+    find_library(LMDB_LIBRARY lmdb REQUIRED)
+  endif()
 endif()
 if(TUWEN_BUILD_TESTS OR TUWEN_BUILD_BENCH)
   find_package(Eigen3 3.4 REQUIRED)                  # libeigen3-dev

@@ -426,6 +426,12 @@ TUWEN_API tuwen_status tuwen_encode_image_files(tuwen_session* session, const ch
                                                 const tuwen_image_options* limits, const tuwen_encode_options* options,
                                                 float* embeddings);
 
+/* The same of `count` files that lie in memory: the i-th is sizes[i] bytes at files[i], read as tuwen_image_decode()
+ * does with `limits`. */
+TUWEN_API tuwen_status tuwen_encode_image_buffers(tuwen_session* session, const void* const* files, const size_t* sizes,
+                                                  size_t count, const tuwen_image_options* limits,
+                                                  const tuwen_encode_options* options, float* embeddings);
+
 /* Embeddings of pixel_values [count, 3, image_size, image_size]; `size` is the number of floats there. Allocates
  * nothing unless it captures. */
 TUWEN_API tuwen_status tuwen_encode_pixels(tuwen_session* session, const float* pixel_values, size_t size, size_t count,

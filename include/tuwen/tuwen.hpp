@@ -364,6 +364,19 @@ class Session {
     check(tuwen_encode_image_files(get(), names.data(), names.size(), limits, options, out.data.data()));
     return out;
   }
+  // The same of files that lie in memory.
+  Matrix encode_image_buffers(std::span<const std::string> files, const tuwen_encode_options* options = nullptr,
+                              const tuwen_image_options* limits = nullptr) {
+    Matrix out(files.size(), columns_);
+    std::vector<const void*> starts;
+    std::vector<size_t> sizes;
+    starts.reserve(files.size());
+    sizes.reserve(files.size());
+    for (const std::string& file : files) starts.push_back(file.data()), sizes.push_back(file.size());
+    check(
+        tuwen_encode_image_buffers(get(), starts.data(), sizes.data(), files.size(), limits, options, out.data.data()));
+    return out;
+  }
   Matrix encode_texts(const Texts& texts, const tuwen_encode_options* options = nullptr) {
     Matrix out(texts.size(), columns_);
     check(tuwen_encode_texts(get(), texts.data(), texts.size(), options, out.data.data()));

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <numeric>
 
 #include "tests/api/fixtures.h"
@@ -177,6 +178,17 @@ TEST_CASE("of several bad pictures the first is reported, by its name") {
     float out[3 * 20];
     CHECK(tuwen_encode_image_files(session.get(), names.data(), 3, nullptr, nullptr, out) == TUWEN_INVALID_ARGUMENT);
     CHECK(tuwen_last_error()->field == std::string("paths[1]"));
+
+    std::ifstream in(some, std::ios::binary);
+    std::vector<std::string> files(3, std::string(std::istreambuf_iterator<char>(in), {}));
+    CHECK(session.encode_image_buffers(files).data ==
+          session.encode_image_files(std::vector<std::string>(3, some)).data);
+    files[2] = "BM";
+    CHECK(file_of([&] { session.encode_image_buffers(files); }) == "image[2]");
+    const void* starts[] = {files[0].data(), nullptr};
+    const size_t sizes[] = {files[0].size(), 5};
+    CHECK(tuwen_encode_image_buffers(session.get(), starts, sizes, 2, nullptr, nullptr, out) == TUWEN_INVALID_ARGUMENT);
+    CHECK(tuwen_last_error()->field == std::string("files[1]"));
   }
 
   std::vector<tuwen::Image> images = pictures(9);
