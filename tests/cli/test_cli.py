@@ -268,8 +268,8 @@ class CommandLine(unittest.TestCase):
 
     def test_classify(self):
         labels = ["一", "二", "三", "a", "b", "c", "d"]
-        base = ["classify", MODEL, "--image", str(self.apple), str(self.grey)]
-        similarity = json.loads(run("similarity", *base[1:], "--text", *labels, "--json").stdout)
+        base = ["classify", MODEL, "--template", "{}", "--image", str(self.apple), str(self.grey)]
+        similarity = json.loads(run("similarity", MODEL, *base[4:], "--text", *labels, "--json").stdout)
         result = json.loads(run(*base, "--label", *labels, "--json").stdout)
         for row, expected in zip(result["results"], similarity["probs"], strict=True):
             predictions = row["predictions"]
