@@ -8,6 +8,7 @@
 #include "cli/evaluation_texts.h"
 #include "cli/feature_writer.h"
 #include "cli/interrupt.h"
+#include "cli/lines.h"
 #include "cli/model_identity.h"
 #include "cli/pipeline.h"
 #include "cli/progress.h"

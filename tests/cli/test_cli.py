@@ -251,9 +251,9 @@ class CommandLine(unittest.TestCase):
         texts[600] = "b " * 100
         listing = self.dir / "long.txt"
         listing.write_text("\n".join(texts))
-        for arguments in (["embed", MODEL, "--texts", str(listing), "--out", self.path("x.npy")],
-                          ["classify", MODEL, "--image", str(self.grey), "--labels", str(listing)]):
-            message = self.fails(*arguments, says=["text[600]", "at most 20 tokens", "found 102"])
+        for place, arguments in (("text[600]", ["embed", MODEL, "--texts", str(listing), "--out", self.path("x.npy")]),
+                                 ("label[600] in template[0]", ["classify", MODEL, "--image", str(self.grey), "--labels", str(listing)])):
+            message = self.fails(*arguments, says=[place, "at most 20 tokens", "found 102"])
             self.assertNotIn("options.", message)  # which are the library's
 
     def test_hostile_text(self):
@@ -268,8 +268,8 @@ class CommandLine(unittest.TestCase):
 
     def test_classify(self):
         labels = ["一", "二", "三", "a", "b", "c", "d"]
-        base = ["classify", MODEL, "--image", str(self.apple), str(self.grey)]
-        similarity = json.loads(run("similarity", *base[1:], "--text", *labels, "--json").stdout)
+        base = ["classify", MODEL, "--template", "{}", "--image", str(self.apple), str(self.grey)]
+        similarity = json.loads(run("similarity", MODEL, *base[4:], "--text", *labels, "--json").stdout)
         result = json.loads(run(*base, "--label", *labels, "--json").stdout)
         for row, expected in zip(result["results"], similarity["probs"], strict=True):
             predictions = row["predictions"]

@@ -262,6 +262,52 @@ class Retrieval(unittest.TestCase):
                 self.assertEqual(failed["errorDetail"], failed["errorMsg"])
         self.fails("recall", "--reference", reference, status=2, says=["--text-to-image"])
 
+    # ---- zero-shot
+
+    def test_folders_lists_cache_and_predictions(self):
+        labels, templates = ["一", "二", "a"], ["{}", "b {}"]
+        label_file, template_file = self.write("labels.txt", "\n".join(labels)), self.write("templates.txt", "\n".join(templates))
+        classes = []
+        for c, name in enumerate(("000", "001", "010")):
+            (self.dir / "val" / name).mkdir(parents=True)
+            for n in range(3 + c):
+                (self.dir / "val" / name / f"{n}.png").write_bytes(self.pictures[10 * c + n])
+                classes.append((10 * c + n, c))
+        cache, out = self.dir / "classes.bin", self.dir / "val.json"
+        base = ["classify", MODEL, "--labels", label_file, "--templates", template_file, "--cache", cache, "--json"]
+        command = base + ["--folders", self.dir / "val", "--predictions", out, "--dataset", "数据", "--model-name", "CN-CLIP-x"]
+        report = json.loads(run(*command).stdout)
+        images = numpy.float32([json.loads(line)["feature"] for line in self.images_out.read_text().splitlines()])
+        run("embed", MODEL, "--text", *[t.replace("{}", l) for l in labels for t in templates], "--out", self.dir / "w.npy")
+        weights = numpy.load(self.dir / "w.npy").reshape(3, 2, EMBEDDING).mean(1)
+        weights /= numpy.linalg.norm(weights, axis=1, keepdims=True)
+        logits = 100.0 * images[[n for n, _ in classes]].astype(float) @ weights.T
+        expected = numpy.exp(logits) / numpy.exp(logits).sum(1, keepdims=True)
+        right = sum(int(row.argmax() == c) for row, (_, c) in zip(expected, classes))
+        self.assertEqual((report["images"], report["top1"], report["top5"]), (12, 100.0 * right / 12, 100.0))
+        text = out.read_text()
+        written = json.loads(text)
+        self.assertEqual(json.dumps(written), text)
+        self.assertTrue(numpy.allclose(written["predictions"][0], expected, atol=2e-5))
+        self.assertEqual((written["dataset_name"], written["model_name"], written["rnd_seeds"]), ("数据", "CN-CLIP-x", [123]))
+        kept = cache.read_bytes()
+        self.assertEqual(json.loads(run(*command).stdout), report)
+        for damaged in (kept[:-5], kept[:100] + bytes([kept[100] ^ 1]) + kept[101:], b""):
+            cache.write_bytes(damaged)
+            self.assertEqual(json.loads(run(*command).stdout), report)
+            self.assertEqual(cache.read_bytes(), kept)
+        run("classify", MODEL, "--label", "b", "--cache", cache, "--image", self.dir / "val/000/0.png")
+        self.assertNotEqual(cache.read_bytes(), kept)
+        listing = self.write("list.tsv", "".join(f"{self.dir}/val/{('000', '001', '010')[c]}/{n - 10 * c}.png\t{labels[c] if c else 0}\n" for n, c in classes))
+        self.assertEqual(json.loads(run(*base, "--list", listing).stdout), report)
+        index = self.write("index.json", "[4, 0]")
+        run(*command, "--index", index)
+        self.assertEqual(json.loads(out.read_text())["predictions"][0], [written["predictions"][0][i] for i in (4, 0)])
+        self.fails(*command, "--index", self.write("index.json", "[12]"), says=["index.json: list[0]", "0 to 11"])
+        self.fails(*base, "--list", self.write("list.tsv", "a.png\tz\n"), says=["list.tsv:1: label", "'z'"])
+        self.fails("classify", MODEL, "--label", "a", "--folders", self.dir / "val", says=["expected 1", "found 3"])
+        self.fails(*base[:6], "--folders", self.dir / "val", "--cache", label_file, says=["labels.txt", "another file"])
+
 
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], "-v"])
