@@ -482,8 +482,8 @@ CUDA = [
         ""),
     cuda(
         "cuda-barrier-reuse", CUDA_LINEAR, "a stage is loaded while others still read it",
-        "    __syncthreads();\n  }\n\n#pragma unroll\n",
-        "  }\n\n#pragma unroll\n"),
+        "    }\n    __syncthreads();\n",
+        "    }\n"),
     cuda(
         "cuda-barrier-warp", CUDA_ATTENTION, "weights are read before other lanes have written theirs",
         "    __syncwarp();\n",
