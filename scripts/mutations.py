@@ -486,8 +486,8 @@ CUDA = [
         ""),
     cuda(
         "cuda-barrier-reuse", CUDA_LINEAR, "a stage is loaded while others still read it",
-        "    __syncthreads();\n  }\n\n  for (int i = 0; i < 4; ++i) {\n    for (int j",
-        "  }\n\n  for (int i = 0; i < 4; ++i) {\n    for (int j"),
+        "    }\n    __syncthreads();\n",
+        "    }\n"),
     cuda(
         "cuda-barrier-warp", CUDA_ATTENTION, "weights are read before other lanes have written theirs",
         "    __syncwarp();\n",

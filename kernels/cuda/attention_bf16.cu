@@ -72,11 +72,9 @@ __device__ __forceinline__ void weigh(float (&out)[kPadded / 8][4], const float 
   }
 }
 
-// Blocks that share a multiprocessor: as many as leave each thread the registers that it needs.
-constexpr int blocks_at_once(int padded) { return padded <= 64 ? 3 : 2; }
-
 template <int kPadded, bool kInSixteens>
-__global__ void __launch_bounds__(kThreads, blocks_at_once(kPadded)) attention_bf16_kernel(AttentionBatchArgs p) {
+__global__ void __launch_bounds__(kThreads, attention_bf16_blocks(kPadded))
+    attention_bf16_kernel(AttentionBatchArgs p) {
   constexpr int kRow = kPadded + 8, kTile = kTileKeys * kRow;
   TUWEN_SHARED_DYNAMIC(shared);
   auto* qs = reinterpret_cast<uint16_t*>(shared);

@@ -68,6 +68,8 @@ inline int padded_head_width(int64_t width) { return static_cast<int>(round_up(w
 constexpr int64_t attention_bf16_shared_bytes(int padded_width) {
   return int64_t{kTileQueries + 4 * kTileKeys} * (padded_width + 8) * 2;  // Q, and K and V twice
 }
+// Blocks that share a multiprocessor: as many as leave each thread the registers that it needs.
+constexpr int attention_bf16_blocks(int padded_width) { return padded_width <= 64 ? 3 : 2; }
 inline Geometry attention_bf16_geometry(int64_t items, int64_t heads, int64_t most_queries, int64_t width) {
   return {.blocks_x = items * heads * ceil_div(most_queries, int64_t{kTileQueries}),
           .threads = kTileQueries / 16 * kWarpSize,
