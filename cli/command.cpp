@@ -1,14 +1,19 @@
 #include "cli/command.h"
 
+#include "cli/demo_model.h"
 #include "cli/images.h"
 #include "cli/lines.h"
 
 namespace tuwen_cli {
 
 void add_model(CLI::App& command, CommonOptions& options) {
-  command.add_option("MODEL", options.model, "model directory, as Hugging Face lays it out")
+  const CLI::Validator find([](std::string& value) { return value = model_directory(value), std::string(); }, "");
+  command
+      .add_option("MODEL", options.model,
+                  "model directory, as Hugging Face lays it out; `demo` is the one that comes with tuwen")
       ->required()
-      ->check(not_empty());
+      ->check(not_empty())
+      ->transform(find);
   command.add_option("--threads", options.threads, "threads to use (default: every CPU this process may use)")
       ->check(CLI::Range(1, 1024));
   command.add_flag("-q,--quiet", options.quiet, "no progress bar, no notes");
