@@ -445,6 +445,16 @@ class CommandLine(unittest.TestCase):
         self.assertTrue(message.startswith("tuwen: demo: "), message)
         self.assertIn(str(tree / "share" / "tuwen" / "demo") + " nor in ", message)
 
+    @unittest.skipUnless((ROOT / "demo/model/model.safetensors").exists(), "demo/model has no weights")
+    def test_demo_model_knows_its_pictures(self):
+        pictures = {"apple": "红苹果", "cat": "猫脸", "taxi": "出租车", "umbrella": "雨伞", "dog-and-pizza": "狗脸和披萨"}
+        files = [str(ROOT / "demo" / "pictures" / f"{name}.png") for name in pictures]
+        for precision in ("f32", "bf16", "int8"):
+            answer = json.loads(run("similarity", "demo", "--image", *files, "--text", *pictures.values(), "--json",
+                                    "--precision", precision).stdout)
+            best = [row.index(max(row)) for row in answer["probs"]]
+            self.assertEqual(best, list(range(len(files))), precision)
+
     # ---- tokenize
 
     def test_tokenize(self):
