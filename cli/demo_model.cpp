@@ -1,6 +1,6 @@
 #include "cli/demo_model.h"
 
-#include <array>
+#include <filesystem>
 
 #include "cli/command.h"
 #include "cli/utf8_text.h"
@@ -14,19 +14,13 @@ std::string model_directory(const std::string& model) {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
   if (error) throw Failure("demo: cannot tell where this program lies: " + error.message());
-  return model_directory(model, program.parent_path());
-}
-
-std::string model_directory(const std::string& model, const fs::path& program_folder) {
-  if (model != "demo") return model;
-  std::string places;
-  for (const char* relative : std::array{TUWEN_DEMO_FROM_INSTALLED, TUWEN_DEMO_FROM_BUILT}) {
-    const fs::path place = (program_folder / relative).lexically_normal();
-    std::error_code error;
-    if (fs::exists(place / "config.json", error)) return place.string();
-    places += (places.empty() ? "" : " nor in ") + one_line(place.string());
-  }
-  throw Failure("demo: expected the demo model, found none in " + places);
+  const fs::path program_folder = program.parent_path();
+  // Only a build folder has a source tree around it; beside an installed program such a path could be anybody's.
+  const bool built = fs::exists(program_folder / "CMakeCache.txt", error);
+  const fs::path place =
+      (program_folder / (built ? TUWEN_DEMO_FROM_BUILT : TUWEN_DEMO_FROM_INSTALLED)).lexically_normal();
+  if (fs::exists(place / "config.json", error)) return place.string();
+  throw Failure("demo: expected the demo model in " + one_line(place.string()) + ", found no config.json there");
 }
 
 }  // namespace tuwen_cli

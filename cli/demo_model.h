@@ -1,7 +1,6 @@
 // The word `demo` in the place of a model directory.
 #pragma once
 
-#include <filesystem>
 #include <string>
 
 namespace tuwen_cli {
@@ -10,8 +9,5 @@ namespace tuwen_cli {
 // a directory of that name. The demo model is looked for from where this program lies: as installed, then as built in
 // its source tree. Throws Failure that names both places if it is in neither.
 std::string model_directory(const std::string& model);
-
-// The same for a program in a folder.
-std::string model_directory(const std::string& model, const std::filesystem::path& program_folder);
 
 }  // namespace tuwen_cli

@@ -8,7 +8,7 @@ set_target_properties(tuwen_cli PROPERTIES
   OUTPUT_NAME tuwen
   RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
   INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
-# Where the model that `demo` names lies, from the program's folder: installed beside it, or in the source tree.
+# Where the model that `demo` names lies, from the program's folder: installed beside it, or in the source tree of a build folder.
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_DATADIR BASE_DIRECTORY ${CMAKE_INSTALL_FULL_BINDIR} OUTPUT_VARIABLE demo_installed)
 cmake_path(RELATIVE_PATH PROJECT_SOURCE_DIR BASE_DIRECTORY ${PROJECT_BINARY_DIR} OUTPUT_VARIABLE demo_built)
 target_compile_definitions(tuwen_cli PRIVATE TUWEN_DEMO_FROM_INSTALLED="${demo_installed}/tuwen/demo"

@@ -443,7 +443,15 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         message = done.stderr.decode()
         self.assertTrue(message.startswith("tuwen: demo: "), message)
-        self.assertIn(str(tree / "share" / "tuwen" / "demo") + " nor in ", message)
+        self.assertIn(f"{tree / 'share' / 'tuwen' / 'demo'}, found no config.json", message)
+
+    def test_demo_is_in_the_source_tree_of_a_build_folder(self):
+        place = str(ROOT / "demo" / "model")
+        done = subprocess.run([CLI, "tokenize", "demo", "--text", "猫", "--json"], capture_output=True)
+        if os.path.exists(os.path.join(place, "config.json")):
+            self.assertEqual(json.loads(done.stdout)["model"], place)
+        else:
+            self.assertIn(f"expected the demo model in {place}, found", done.stderr.decode())
 
     @unittest.skipUnless((ROOT / "demo/model/model.safetensors").exists(), "demo/model has no weights")
     def test_demo_model_knows_its_pictures(self):
