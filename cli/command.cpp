@@ -1,14 +1,20 @@
 #include "cli/command.h"
 
+#include "cli/demo_model.h"
 #include "cli/images.h"
 #include "cli/lines.h"
 
 namespace tuwen_cli {
 
+CLI::Option* add_model_option(CLI::App& command, const char* name, std::string& model, const std::string& what) {
+  const CLI::Validator find([](std::string& value) { return value = model_directory(value), std::string(); }, "");
+  return command.add_option(name, model, what)->check(not_empty())->transform(find);
+}
+
 void add_model(CLI::App& command, CommonOptions& options) {
-  command.add_option("MODEL", options.model, "model directory, as Hugging Face lays it out")
-      ->required()
-      ->check(not_empty());
+  add_model_option(command, "MODEL", options.model,
+                   "model directory, as Hugging Face lays it out; `demo` is the one that comes with tuwen")
+      ->required();
   add_runtime(command, options);
 }
 

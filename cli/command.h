@@ -32,6 +32,8 @@ struct CommonOptions {
 void add_runtime(CLI::App& command, CommonOptions& options);
 // Adds MODEL and these.
 void add_model(CLI::App& command, CommonOptions& options);
+// An option for a model directory, or `demo` (cli/demo_model.h).
+CLI::Option* add_model_option(CLI::App& command, const char* name, std::string& model, const std::string& what);
 void add_precision(CLI::App& command, CommonOptions& options);
 // Adds --calibrate-images and --calibrate-texts, for where eight-bit models are made.
 void add_calibration(CLI::App& command, CommonOptions& options);

@@ -92,9 +92,9 @@ void add_index(CLI::App& program) {
   command->add_option("DIR", options->folder, "folder of pictures: JPEG, PNG, WebP, BMP; at any depth")
       ->required()
       ->check(not_empty());
-  command->add_option("--model", options->model, "model directory, as Hugging Face lays it out")
-      ->required()
-      ->check(not_empty());
+  add_model_option(*command, "--model", options->model,
+                   "model directory, as Hugging Face lays it out; `demo` is the one that comes with tuwen")
+      ->required();
   command
       ->add_option("--out", options->out,
                    "the index. One that is there is brought up to date: what is in it is not computed again,\n"

@@ -132,10 +132,8 @@ void add_search(CLI::App& program) {
   command->add_option("--top", options->top, "how many pictures to print (default: 10)")
       ->check(CLI::Range(size_t{1}, size_t{1} << 31));
   command->add_option("--html", options->html, "also write a page that shows them")->check(not_empty());
-  command
-      ->add_option("--model", options->model,
-                   "model directory (default: where it was when the index was made). Any other model is refused")
-      ->check(not_empty());
+  add_model_option(*command, "--model", options->model,
+                   "model directory (default: where it was when the index was made). Any other model is refused");
   command->add_flag("-0,--null", options->zero,
                     "paths alone, byte for byte, each ended by a zero byte, as for xargs -0");
   add_runtime(*command, *options);

@@ -1,0 +1,13 @@
+// The word `demo` in the place of a model directory.
+#pragma once
+
+#include <string>
+
+namespace tuwen_cli {
+
+// What MODEL on a command line stands for: the directory of the demo model for `demo`, else the same path. `./demo` is
+// a directory of that name. The demo model is looked for from where this program lies: as installed, then as built in
+// its source tree. Throws Failure that names both places if it is in neither.
+std::string model_directory(const std::string& model);
+
+}  // namespace tuwen_cli
