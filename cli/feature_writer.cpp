@@ -12,6 +12,7 @@
 
 #include "cli/command.h"
 #include "cli/embedding_file.h"
+#include "cli/lines.h"
 #include "cli/output_file.h"
 #include "cli/python_json.h"
 
@@ -20,11 +21,6 @@ namespace {
 
 std::string row_start(const std::string& id_name, int64_t id) {
   return "{\"" + id_name + "\": " + std::to_string(id) + ", \"feature\": [";
-}
-
-std::string text_of_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 }  // namespace
@@ -43,7 +39,7 @@ FeatureWriter::FeatureWriter(Job job)
       fail("cannot be locked");
     }
     const std::string described = job_.description + "\n";
-    const std::string begun = text_of_file(job_file_);
+    const std::string begun = text_of_file(job_file_).value_or("");
     int64_t bytes = 0;
     if (begun == described && !job_.restart) {
       done_ = npy_ ? whole_npy_rows(bytes) : whole_json_rows(bytes);

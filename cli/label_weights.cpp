@@ -1,13 +1,13 @@
 #include "cli/label_weights.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "cli/evaluation_texts.h"
+#include "cli/lines.h"
 #include "cli/model_identity.h"
+#include "cli/nearest.h"
 #include "cli/output_file.h"
 #include "cli/progress.h"
 
@@ -22,13 +22,6 @@ std::string fill(std::string text, std::string_view label) {
     text.replace(at, kPlace.size(), label);
   }
   return text;
-}
-
-void normalise(std::span<float> vector) {
-  double squares = 0;
-  for (const float v : vector) squares += static_cast<double>(v) * static_cast<double>(v);
-  const double norm = std::sqrt(squares);
-  for (float& v : vector) v = static_cast<float>(static_cast<double>(v) / norm);
 }
 
 tuwen::Matrix compute(tuwen::Session& session, const tuwen::Model& model, const std::vector<std::string>& labels,
@@ -76,15 +69,14 @@ std::string file_of(const std::string& key, const tuwen::Matrix& weights) {
 
 // True if `weights`, which has its shape, was filled.
 bool read_cache(const std::string& path, const std::string& key, tuwen::Matrix& weights) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return false;
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!text.empty() && !text.starts_with(kMagic))
+  const std::optional<std::string> text = text_of_file(path);
+  if (!text) return false;
+  if (!text->empty() && !text->starts_with(kMagic))
     throw Failure(path + ": expected a cache of class weights, found another file");
   const size_t bytes = weights.data.size() * sizeof(float);
-  if (text.size() < bytes) return false;
-  std::memcpy(weights.data.data(), text.data() + (text.size() - bytes), bytes);
-  return text == file_of(key, weights);
+  if (text->size() < bytes) return false;
+  std::memcpy(weights.data.data(), text->data() + (text->size() - bytes), bytes);
+  return *text == file_of(key, weights);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 
 #include "cli/command.h"
 
@@ -32,6 +33,12 @@ std::vector<std::string> read_lines(const std::string& path, bool skip_empty) {
   auto lines = read_lines(in, skip_empty);
   if (in.bad()) throw Failure(path + ": cannot be read: " + std::strerror(errno));
   return lines;
+}
+
+std::optional<std::string> text_of_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  return std::string{std::istreambuf_iterator<char>(in), {}};
 }
 
 }  // namespace tuwen_cli

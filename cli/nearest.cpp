@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <numeric>
 #include <thread>
 
@@ -40,6 +41,13 @@ float dot(std::span<const float> a, std::span<const float> b) {
     for (size_t lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
   }
   return sums[0];
+}
+
+void normalise(std::span<float> vector) {
+  double squares = 0;
+  for (const float v : vector) squares += static_cast<double>(v) * static_cast<double>(v);
+  const double norm = std::sqrt(squares);
+  for (float& v : vector) v = static_cast<float>(static_cast<double>(v) / norm);
 }
 
 std::vector<size_t> largest(std::span<const float> values, size_t count) {

@@ -12,6 +12,9 @@ namespace tuwen_cli {
 // The scalar product in f32, in an order that depends on the length alone.
 float dot(std::span<const float> a, std::span<const float> b);
 
+// To length 1, computed in double. Of a vector of zeros: NaN.
+void normalise(std::span<float> vector);
+
 // Indices of the `count` largest, largest first; equal ones in ascending order.
 std::vector<size_t> largest(std::span<const float> values, size_t count);
 

@@ -1,5 +1,5 @@
 // tuwen search INDEX TEXT: the pictures of an index that are nearest to a text, a picture, or both.
-#include <cmath>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <future>
@@ -13,6 +13,7 @@
 #include "cli/index_journal.h"
 #include "cli/json_writer.h"
 #include "cli/model_identity.h"
+#include "cli/nearest.h"
 #include "cli/output_file.h"
 #include "cli/search_index.h"
 #include "cli/utf8_text.h"
@@ -34,12 +35,8 @@ std::vector<float> encode_query(tuwen::Session& session, const Options& options,
   };
   if (!options.text.empty()) add(encode_texts(session, {options.text}, 0, 1));
   if (!options.image.empty()) add(session.encode_image_files(std::span(&options.image, 1)));
-  double squares = 0;
-  for (const float v : query) squares += static_cast<double>(v) * static_cast<double>(v);
   const bool both = !options.text.empty() && !options.image.empty();
-  if (both && squares > 0) {
-    for (float& v : query) v = static_cast<float>(static_cast<double>(v) / std::sqrt(squares));
-  }
+  if (both && std::any_of(query.begin(), query.end(), [](float v) { return v != 0; })) normalise(query);
   return query;
 }
 

@@ -1,8 +1,9 @@
 #include "cli/search_index.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
+
+#include "cli/nearest.h"
 
 namespace tuwen_cli {
 
@@ -18,15 +19,12 @@ std::vector<FoundMatch> search_exactly(tuwen::Session& session, float logit_scal
     score /= logit_scale;
     if (std::isnan(score)) score = -std::numeric_limits<float>::infinity();  // a made-up file's; sorting needs an order
   }
-  std::vector<FoundMatch> matches;
-  matches.reserve(content.pictures.size());
-  for (const IndexedPicture& picture : content.pictures) matches.push_back({&picture, scores[picture.vector]});
-  const auto best = matches.begin() + static_cast<std::ptrdiff_t>(std::min(top, matches.size()));
   // Pictures lie in the order of their paths, so that their places settle ties.
-  std::partial_sort(matches.begin(), best, matches.end(), [](const FoundMatch& a, const FoundMatch& b) {
-    return a.score != b.score ? a.score > b.score : a.picture < b.picture;
-  });
-  matches.erase(best, matches.end());
+  std::vector<float> of_pictures;
+  of_pictures.reserve(content.pictures.size());
+  for (const IndexedPicture& picture : content.pictures) of_pictures.push_back(scores[picture.vector]);
+  std::vector<FoundMatch> matches;
+  for (const size_t i : largest(of_pictures, top)) matches.push_back({&content.pictures[i], of_pictures[i]});
   return matches;
 }
 

@@ -1,10 +1,10 @@
 #include "cli/zeroshot.h"
 
 #include <algorithm>
-#include <fstream>
 #include <numeric>
 
 #include "cli/json_lines.h"
+#include "cli/lines.h"
 #include "cli/nearest.h"
 #include "cli/output_file.h"
 #include "cli/python_json.h"
@@ -34,11 +34,10 @@ std::vector<size_t> rows_of(const std::string& index, size_t total) {
   std::vector<size_t> rows(total);
   std::iota(rows.begin(), rows.end(), size_t{0});
   if (index.empty()) return rows;
-  std::ifstream in(index, std::ios::binary);
-  if (!in) throw Failure(index + ": cannot be opened");
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const std::optional<std::string> text = text_of_file(index);
+  if (!text) throw Failure(index + ": cannot be opened");
   rows.clear();
-  for (const int64_t row : parse_int_list(text, index)) {
+  for (const int64_t row : parse_int_list(*text, index)) {
     if (row < 0 || static_cast<size_t>(row) >= total) {
       throw Failure(index + ": list[" + std::to_string(rows.size()) + "]: expected 0 to " + std::to_string(total - 1) +
                     ", found " + std::to_string(row));

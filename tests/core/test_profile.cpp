@@ -5,7 +5,10 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "tests/support/profile_sum.h"
+
 using namespace tw;
+using tw::test::sum;
 
 namespace {
 
@@ -39,13 +42,6 @@ void region(Profile& profile, int64_t capacity, Body body, int late_ms = 0) {
   body(front, Member{0, 2});
   other.join();
   profile.close();
-}
-
-double sum(const Profile& profile) {
-  const Profile::Whole whole = profile.whole();
-  double total = whole.start + whole.finish;
-  for (int64_t i = 0; i < profile.count(); ++i) total += profile.at(i).total();
-  return total;
 }
 
 }  // namespace

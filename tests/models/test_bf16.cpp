@@ -12,25 +12,6 @@ using namespace tw::test;
 
 namespace {
 
-// Odd widths everywhere: heads of 13 and 80, a patch of 75 values, an MLP of 201.
-ChineseClipConfig awkward_config() {
-  ChineseClipConfig c;
-  c.projection_dim = 50;
-  c.text.vocab_size = 90;
-  c.text.hidden_size = 52;
-  c.text.num_attention_heads = 4;
-  c.text.num_hidden_layers = 3;
-  c.text.intermediate_size = 201;
-  c.text.max_position_embeddings = 60;
-  c.vision.hidden_size = 160;
-  c.vision.num_attention_heads = 2;
-  c.vision.num_hidden_layers = 2;
-  c.vision.intermediate_size = 144;
-  c.vision.image_size = 30;
-  c.vision.patch_size = 5;
-  return c;
-}
-
 // |a - b| / |b| as vectors.
 double relative_distance(const std::vector<float>& a, const std::vector<float>& b) {
   double difference = 0, size = 0;

@@ -5,6 +5,7 @@
 
 #include "models/session.h"
 #include "tests/support/allocation_counter.h"
+#include "tests/support/profile_sum.h"
 #include "tests/support/random_checkpoint.h"
 
 using namespace tw;
@@ -47,13 +48,6 @@ struct Inputs {
   TextBatch text_batch() const { return {ids, offsets, {}, {}}; }
   ImageBatch image_batch() const { return {pixels.data(), false, nullptr, 2}; }
 };
-
-double sum(const Profile& profile) {
-  const Profile::Whole whole = profile.whole();
-  double total = whole.start + whole.finish;
-  for (int64_t i = 0; i < profile.count(); ++i) total += profile.at(i).total();
-  return total;
-}
 
 }  // namespace
 
