@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <numeric>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "bench/statistics.h"
 #include "core/buffer.h"
+#include "core/error.h"
 
 namespace tw::bench {
 namespace {
@@ -34,6 +37,16 @@ Loop loop_of(Arithmetic arithmetic) {
       return {"int8 amx", peak_amx_int8, 4 * 32768};
   }
   return {};
+}
+
+uint64_t plain_read(const uint64_t* words, int64_t count, int64_t passes) {
+  uint64_t sum[8] = {};
+  for (int64_t pass = 0; pass < passes; ++pass) {
+    for (int64_t i = 0; i < count; i += 8)
+      for (int j = 0; j < 8; ++j) sum[j] += words[i + j];
+    __asm__ volatile("" ::: "memory");
+  }
+  return std::accumulate(std::begin(sum), std::end(sum), uint64_t{0});
 }
 
 // Runs work(thread) on all threads at once and returns the seconds between the common start and the last end.
@@ -95,27 +108,27 @@ double peak_rate(Arithmetic arithmetic, int threads) {
 }
 
 double read_bandwidth(int64_t bytes, int threads) {
+  const CpuInfo cpu = query_cpu();
+  const auto read = cpu.avx512 ? peak_avx512_read : cpu.avx2 ? peak_avx2_read : plain_read;
   std::vector<Buffer> buffers;
   for (int t = 0; t < threads; ++t) {
     buffers.emplace_back(bytes, "bandwidth test");
     std::memset(buffers.back().data(), 1, static_cast<size_t>(bytes));
   }
-  const int64_t passes = std::max<int64_t>(1, (int64_t{64} << 20) / bytes);
+  const int64_t count = bytes / 8, passes = std::max<int64_t>(1, (int64_t{64} << 20) / bytes);
+  const uint64_t right = 0x0101010101010101u * static_cast<uint64_t>(count * passes);
+  std::vector<uint64_t> sums(static_cast<size_t>(threads));
   double best = 0;
   for (int run = 0; run < 8; ++run) {
     const double seconds = together(threads, [&](int thread) {
-      const auto* words = buffers[static_cast<size_t>(thread)].as<uint64_t>();
-      const int64_t count = bytes / 8;
-      uint64_t sum[8] = {};
-      for (int64_t pass = 0; pass < passes; ++pass) {
-        for (int64_t i = 0; i < count; i += 8)
-          for (int j = 0; j < 8; ++j) sum[j] += words[i + j];
-        __asm__ volatile("" ::: "memory");
-      }
-      uint64_t total = 0;
-      for (const uint64_t s : sum) total += s;
-      static_cast<void>(*const_cast<volatile uint64_t*>(&total));
+      const auto t = static_cast<size_t>(thread);
+      sums[t] = read(buffers[t].as<uint64_t>(), count, passes);
     });
+    for (const uint64_t sum : sums)
+      if (sum != right)
+        throw Error(
+            ErrorCode::internal,
+            {.field = "bandwidth test", .expected = "sum " + std::to_string(right), .found = std::to_string(sum)});
     best = std::max(best, static_cast<double>(bytes * passes) * threads / seconds);
   }
   return best;
