@@ -14,6 +14,7 @@ EMBEDDING = 128
 TEXT_LENGTH = 32  # tokens of a training text at most
 VISION = dict(hidden_size=256, num_hidden_layers=6, num_attention_heads=4, intermediate_size=768, image_size=SIZE,
               patch_size=12, hidden_act="gelu", projection_dim=EMBEDDING)
+PATCHES = (SIZE // VISION["patch_size"]) ** 2
 TEXT = dict(hidden_size=192, num_hidden_layers=3, num_attention_heads=3, intermediate_size=576, max_position_embeddings=64,
             hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 FIRST_SCALE = math.log(14.0)
@@ -24,6 +25,25 @@ def build(vocabulary_size):
         ChineseCLIPTextConfig(vocab_size=vocabulary_size, **TEXT), ChineseCLIPVisionConfig(**VISION),
         projection_dim=EMBEDDING, logit_scale_init_value=FIRST_SCALE)
     return ChineseCLIPModel(config)
+
+
+@torch.no_grad()
+def start_patches(clip, pixels):
+    """Sets the patch embedding to the principal components of the patches of `pixels` [B, 3, SIZE, SIZE], each with unit
+    variance (mean colour and edges then count alike from the first step), and the positions to sines and cosines of row and
+    column."""
+    embeddings = clip.vision_model.embeddings
+    width, side = embeddings.patch_embedding.weight.shape[0], VISION["patch_size"]
+    patches = F.unfold(pixels, side, stride=side).transpose(1, 2).reshape(-1, 3 * side * side)
+    variance, components = torch.linalg.eigh(patches.t() @ patches / len(patches))
+    largest = slice(-width, None)
+    rows = components[:, largest].t() / (variance[largest, None] + 1e-3 * variance[-1] / width).sqrt()
+    embeddings.patch_embedding.weight.copy_(rows.view_as(embeddings.patch_embedding.weight))
+    rates = 1.5 ** -torch.arange(width // 4)
+    angles = torch.arange(SIZE // side)[:, None] * rates
+    line = torch.cat([angles.sin(), angles.cos()], 1)
+    grid = torch.cat([line[:, None].expand(-1, len(line), -1), line[None].expand(len(line), -1, -1)], 2)
+    embeddings.position_embedding.weight[1:].copy_(grid.reshape(-1, width))
 
 
 def image_features(clip, pixels):
@@ -45,9 +65,36 @@ class Classifier(torch.nn.Module):
         self.classes = torch.nn.Parameter(torch.randn(classes, EMBEDDING) * 0.1)
         self.scale = torch.nn.Parameter(torch.tensor(FIRST_SCALE))
 
-    def forward(self, pixels):
-        features = F.normalize(self.projection(self.vision(pixels)[1]).float(), dim=-1)
+    def pooled(self, pixels, kept=None):
+        """The class token behind the last layer, [B, width]. kept: the patches [B, n] to look at; without, all."""
+        hidden = self.vision.embeddings(pixels)
+        if kept is not None:
+            patches = hidden[:, 1:].gather(1, kept[:, :, None].expand(-1, -1, hidden.shape[2]))
+            hidden = torch.cat([hidden[:, :1], patches], 1)
+        hidden = self.vision.encoder(inputs_embeds=self.vision.pre_layrnorm(hidden), return_dict=True)[0]
+        return self.vision.post_layernorm(hidden[:, 0])
+
+    def forward(self, pixels, kept=None):
+        features = F.normalize(self.projection(self.pooled(pixels, kept)).float(), dim=-1)
         return self.scale.float().exp() * features @ F.normalize(self.classes.float(), dim=-1).t()
+
+    @torch.no_grad()
+    def start_as_discriminant(self, pooled):
+        """Sets the last LayerNorm's bias, the projection and the class vectors to the linear discriminant of `pooled` [views, classes,
+        width], what the untrained tower makes of some pictures of each class: the first step then starts far above chance."""
+        mean = pooled.mean((0, 1))
+        pooled = (pooled - mean).double()
+        means = pooled.mean(0)
+        within = (pooled - means).flatten(0, 1)
+        within = within.t() @ within / len(within)
+        width = len(within)
+        variance, axes = torch.linalg.eigh(within + 0.02 * within.trace() / width * torch.eye(width, dtype=within.dtype))
+        whiten = axes / variance.sqrt()
+        _, best = torch.linalg.eigh((means @ whiten).t() @ (means @ whiten))
+        discriminant = whiten @ best[:, -EMBEDDING:]
+        self.vision.post_layernorm.bias.sub_(mean)
+        self.projection.weight.copy_(discriminant.t() / (pooled @ discriminant).norm(dim=2).mean())
+        self.classes.copy_(F.normalize(means @ discriminant, dim=-1))
 
 
 def contrastive_loss(logits, truth):

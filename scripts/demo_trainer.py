@@ -1,4 +1,4 @@
-"""A training loop that can be stopped at any moment: bf16 arithmetic, f32 weights, one file of state a stage."""
+"""A training loop that can be stopped at any moment: arithmetic in bf16 or f32, f32 weights, one file of state a stage."""
 import copy
 import json
 import math
@@ -12,10 +12,11 @@ class Trainer:
     """Trains `module` for `steps` steps of AdamW with a cosine schedule.
 
     rates: learning rate of each parameter by the longest prefix of its name; parameters without one stay as they are.
+    dtype: of the arithmetic, torch.bfloat16 or torch.float32; the optimiser's weights are f32 either way.
     What a step draws depends on its number alone, so a run that was stopped goes on as if it had not been.
     """
 
-    def __init__(self, stage, module, rates, steps, state, warmup=200):
+    def __init__(self, stage, module, rates, steps, state, dtype, warmup=200):
         self.stage, self.module, self.steps, self.state, self.warmup = stage, module, steps, state, warmup
         groups = {}
         for name, parameter in module.named_parameters():
@@ -28,14 +29,22 @@ class Trainer:
         self.optimizer = torch.optim.AdamW([{"params": p, "lr": r} for r, p in groups.items()], betas=(0.9, 0.98),
                                            weight_decay=0.05)
         self.step = 0
-        self.file = state / f"stage{stage}.pt"
+        self.file = self._file(stage, state)
         if self.file.exists():
             found = torch.load(self.file)
             module.load_state_dict(found["model"])
             self.optimizer.load_state_dict(found["opts"][0])
             self.step = found["step"]
-        self.half = copy.deepcopy(module).bfloat16()
-        self.copies = [h for h, p in zip(self.half.parameters(), module.parameters()) if p.requires_grad]
+        self.copy = copy.deepcopy(module).to(dtype)
+        self.copies = [c for c, p in zip(self.copy.parameters(), module.parameters()) if p.requires_grad]
+
+    @staticmethod
+    def _file(stage, state):
+        return state / f"stage{stage}.pt"
+
+    @classmethod
+    def has_begun(cls, stage, state):
+        return cls._file(stage, state).exists()
 
     @property
     def progress(self):
@@ -47,7 +56,7 @@ class Trainer:
         os.replace(partial, self.file)
 
     def run(self, loss_of, evaluate=None, log_every=50, evaluate_every=500):
-        """loss_of(half-precision module, step, progress) -> loss; evaluate(module) -> dict for the log."""
+        """loss_of(module in dtype, step, progress) -> loss; evaluate(module) -> dict for the log."""
         saved = began = time.time()
         total = count = 0
         with open(self.state / f"stage{self.stage}.jsonl", "a", buffering=1) as log:
@@ -55,11 +64,11 @@ class Trainer:
                 rate = min(1, (self.step + 1) / self.warmup) * (0.51 + 0.49 * math.cos(math.pi * self.progress))
                 for group, base in zip(self.optimizer.param_groups, self.bases):
                     group["lr"] = base * rate
-                loss = loss_of(self.half, self.step, self.progress)
+                loss = loss_of(self.copy, self.step, self.progress)
                 loss.backward()
-                for parameter, half in zip(self.trained_in_order(), self.copies):
-                    parameter.grad = half.grad.float() if half.grad is not None else None
-                    half.grad = None
+                for parameter, copied in zip(self.trained_in_order(), self.copies):
+                    parameter.grad = copied.grad.float() if copied.grad is not None else None
+                    copied.grad = None
                 torch.nn.utils.clip_grad_norm_(self.trained, 1.0)
                 self.optimizer.step()
                 with torch.no_grad():
@@ -72,7 +81,7 @@ class Trainer:
                            "ms": round((time.time() - began) / count * 1e3)}
                     if evaluate is not None and (self.step % evaluate_every == 0 or last):
                         with torch.no_grad():
-                            row.update(evaluate(self.half))
+                            row.update(evaluate(self.copy))
                     total, count, began = 0, 0, time.time()
                     log.write(json.dumps(row) + "\n")
                     print(row, flush=True)

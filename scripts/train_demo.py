@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the demo model and writes it to demo/model/.
 
-    scripts/train_demo.py [--state DIR] [--steps0 N --steps1 N --steps2 N] [--threads N]
+    scripts/train_demo.py [--state DIR] [--steps0 N --steps1 N --steps2 N] [--threads N] [--arithmetic bf16|f32]
 
 Needs PyTorch, transformers 4.37.2, Pillow, and Debian's fonts-noto-color-emoji and unicode-cldr-core. Can be stopped at any
 moment; started again with the same --state it goes on from the last minute and a half. Set MALLOC_TOP_PAD_=200000000,
@@ -28,6 +28,8 @@ SEED = 1
 WATCH_SEED = 10**6  # of the pictures that the log's scores are on; eval_demo.py uses others
 SCENES_OF_ONE = 24  # pictures of each emoji that stage 1 draws from
 SCENES_OF_TWO = 16384
+PATCHES_AT_FIRST = 15  # of 25 that stage 0 looks at, drawn anew for each picture (Li et al. 2022, arXiv:2212.00794) ...
+PROGRESS_OF_ALL_PATCHES = 0.6  # ... up to this share of its steps
 
 
 def seeded(*numbers):
@@ -52,6 +54,7 @@ def draw_scenes(count, classes, pair_share, generator, neighbours=False):
 class Training:
     def __init__(self, arguments):
         self.arguments, self.state = arguments, arguments.state
+        self.dtype = torch.bfloat16 if arguments.arithmetic == "bf16" else torch.float32
         self.state.mkdir(parents=True, exist_ok=True)
         self.emoji, self.glyphs = load_emoji()
         keywords, _ = keyword_split(self.emoji)
@@ -61,7 +64,7 @@ class Training:
         torch.manual_seed(SEED)
         self.clip = demo_model.build(len(self.tokenizer))
         self.watched = self._cached("watched.pt", lambda: preprocess(
-            [picture([g], WATCH_SEED + i) for i, g in enumerate(self.glyphs)]).bfloat16())
+            [picture([g], WATCH_SEED + i) for i, g in enumerate(self.glyphs)])).to(self.dtype)
 
     def _cached(self, name, make):
         path = self.state / name
@@ -89,14 +92,32 @@ class Training:
         names = self.name_features(clip)
         return self.scores(lambda pixels: demo_model.image_features(clip, pixels) @ names.t())
 
+    def start(self, classifier):
+        """What is known before the first step: the statistics of patches, and a linear discriminant of some pictures a class."""
+        views, classes = 6, len(self.emoji)
+        generator = seeded(4)
+        demo_model.start_patches(self.clip, self.maker.scenes(*draw_scenes(512, classes, 0.2, generator), 1.0, generator))
+        rows = []
+        with torch.no_grad():
+            for some in torch.arange(classes).repeat(views).split(256):
+                rows.append(classifier.pooled(self.maker.scenes(some, torch.full_like(some, -1), 0.2, generator)))
+        classifier.start_as_discriminant(torch.cat(rows).view(views, classes, -1))
+
     def stage0(self):
         classes = len(self.emoji)
-        trainer = Trainer(0, demo_model.Classifier(self.clip, classes), {"": 1.4e-3}, self.arguments.steps0, self.state)
+        classifier = demo_model.Classifier(self.clip, classes)
+        if not Trainer.has_begun(0, self.state):
+            self.start(classifier)
+        trainer = Trainer(0, classifier, {"": 1.4e-3, "classes": 4e-3}, self.arguments.steps0, self.state, self.dtype, warmup=50)
 
         def loss_of(module, step, progress):
             generator = seeded(0, step)
-            first, second = draw_scenes(128, classes, 0.0 if progress < 0.25 else 0.2, generator)
-            logp = F.log_softmax(module(self.maker.scenes(first, second, min(1, 0.2 + 2.4 * progress), generator).bfloat16()), -1)
+            first, second = draw_scenes(128, classes, 0.0 if progress < 0.4 else 0.2, generator)
+            pixels = self.maker.scenes(first, second, min(1, 0.2 + 1.6 * progress), generator).to(self.dtype)
+            kept = None
+            if progress < PROGRESS_OF_ALL_PATCHES:
+                kept = torch.rand(128, demo_model.PATCHES, generator=generator).argsort(1)[:, :PATCHES_AT_FIRST]
+            logp = F.log_softmax(module(pixels, kept), -1)
             one = logp.gather(1, first[:, None])[:, 0]
             two = logp.gather(1, second.clamp(min=0)[:, None])[:, 0]
             aim = torch.where(second >= 0, (one + two) / 2, one)
@@ -111,19 +132,19 @@ class Training:
         one = torch.arange(classes).repeat(SCENES_OF_ONE)
         first, second = draw_scenes(SCENES_OF_TWO, classes, 1.0, generator)
         first, second = torch.cat([one, first]), torch.cat([torch.full_like(one, -1), second])
-        half, rows = demo_model.build(len(self.tokenizer)).bfloat16(), []
-        half.load_state_dict(self.clip.state_dict())
+        frozen, rows = demo_model.build(len(self.tokenizer)).to(self.dtype), []
+        frozen.load_state_dict(self.clip.state_dict())
         with torch.no_grad():
             for i in range(0, len(first), 256):
                 pixels = self.maker.scenes(first[i : i + 256], second[i : i + 256], 1.0, generator)
-                rows.append(demo_model.image_features(half, pixels.bfloat16()))
+                rows.append(demo_model.image_features(frozen, pixels.to(self.dtype)))
         return torch.cat(rows), first, second
 
     def stage1(self):
         features, firsts, seconds = self._cached("features.pt", self.frozen_features)
         singles = len(self.emoji) * SCENES_OF_ONE
         rates = {"text_model": 1e-3, "text_projection": 1e-3, "logit_scale": 1e-3}
-        trainer = Trainer(1, self.clip, rates, self.arguments.steps1, self.state, warmup=100)
+        trainer = Trainer(1, self.clip, rates, self.arguments.steps1, self.state, self.dtype, warmup=100)
 
         def loss_of(clip, step, progress):
             generator = seeded(2, step)
@@ -140,27 +161,36 @@ class Training:
 
     def stage2(self):
         rates = {"": 3e-4, "vision_model": 2e-4, "visual_projection": 2e-4}
-        trainer = Trainer(2, self.clip, rates, self.arguments.steps2, self.state, warmup=50)
+        trainer = Trainer(2, self.clip, rates, self.arguments.steps2, self.state, self.dtype, warmup=50)
 
         def loss_of(clip, step, progress):
             generator = seeded(3, step)
             first, second = draw_scenes(256, len(self.emoji), 0.25, generator, neighbours=True)
             texts, concepts = self.texts.draw(first, second, 10**6 + step)
-            images = demo_model.image_features(clip, self.maker.scenes(first, second, 1.0, generator).bfloat16())
+            images = demo_model.image_features(clip, self.maker.scenes(first, second, 1.0, generator).to(self.dtype))
             logits = images @ demo_model.text_features(clip, *self.tokens(texts)).t() * clip.logit_scale.float().exp()
             return demo_model.contrastive_loss(logits, self.texts.truth(first, second, concepts))
 
         trainer.run(loss_of, self.named, log_every=25, evaluate_every=250)
 
 
+def quick_bf16():
+    try:
+        return "avx512_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--state", type=Path, default=ROOT / "build" / "demo-state", help="where checkpoints and logs go")
     parser.add_argument("--out", type=Path, default=ROOT / "demo" / "model", help="the model directory to write")
-    parser.add_argument("--steps0", type=int, default=10000)
-    parser.add_argument("--steps1", type=int, default=2000)
-    parser.add_argument("--steps2", type=int, default=800)
+    parser.add_argument("--steps0", type=int, default=3300)
+    parser.add_argument("--steps1", type=int, default=700)
+    parser.add_argument("--steps2", type=int, default=300)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--arithmetic", choices=("bf16", "f32"), default="bf16" if quick_bf16() else "f32",
+                        help="default: bf16 where the CPU multiplies it, else f32")
     parser.add_argument("--until", type=int, choices=(0, 1, 2), default=2, help="the last stage to run")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -70,20 +70,20 @@ class Training(unittest.TestCase):
         self.assertAlmostEqual(masked.item(), torch.log1p(torch.tensor(-3.0).exp()).item() / 2, places=6)
 
     def test_a_stopped_run_goes_on(self):
-        def trained(stops):
+        def trained(stops, dtype):
             with tempfile.TemporaryDirectory() as folder:
                 for stop in stops:
                     torch.manual_seed(0)
                     module = torch.nn.ModuleDict({"moving": torch.nn.Linear(3, 2), "still": torch.nn.Linear(2, 2)})
                     start = {k: v.clone() for k, v in module.state_dict().items()}
-                    trainer = Trainer(0, module, {"moving": 1e-2}, 6, pathlib.Path(folder), warmup=1)
+                    trainer = Trainer(0, module, {"moving": 1e-2}, 6, pathlib.Path(folder), dtype, warmup=1)
 
-                    def loss_of(half, step, progress):
+                    def loss_of(copy, step, progress):
                         if trainer.step == stop:
                             trainer.save()
                             raise KeyboardInterrupt
-                        x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step)).bfloat16()
-                        return half["still"](half["moving"](x)).float().square().mean()
+                        x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step)).to(dtype)
+                        return copy["still"](copy["moving"](x)).float().square().mean()
 
                     try:
                         trainer.run(loss_of)
@@ -91,11 +91,39 @@ class Training(unittest.TestCase):
                         pass
                 return start, module.state_dict()
 
-        start, whole = trained([99])
-        _, pieces = trained([2, 3, 99])
-        for name in whole:
-            self.assertTrue(torch.equal(whole[name], pieces[name]), name)
-            self.assertEqual(torch.equal(whole[name], start[name]), name.startswith("still"), name)
+        for dtype in (torch.bfloat16, torch.float32):
+            start, whole = trained([99], dtype)
+            _, pieces = trained([2, 3, 99], dtype)
+            for name in whole:
+                self.assertTrue(torch.equal(whole[name], pieces[name]), name)
+                self.assertEqual(torch.equal(whole[name], start[name]), name.startswith("still"), name)
+
+    def test_patches_begin_with_unit_variance(self):
+        clip = demo_model.build(100)
+        pixels = torch.nn.functional.interpolate(torch.randn(512, 3, 30, 30, generator=torch.Generator().manual_seed(3)), (SIZE, SIZE))
+        demo_model.start_patches(clip, pixels)
+        found = clip.vision_model.embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2).flatten(0, 1)
+        covariance = found.t() @ found / len(found)
+        strong = covariance.diagonal() > 0.5  # those whose variance is not what keeps the division finite
+        self.assertGreater(strong.sum(), 64)
+        self.assertLess((covariance[strong][:, strong].fill_diagonal_(1.0) - torch.eye(int(strong.sum()))).abs().max(), 0.05)
+        positions = clip.vision_model.embeddings.position_embedding.weight[1:]
+        self.assertLess(torch.corrcoef(positions).fill_diagonal_(0).max(), 0.99)
+
+    def test_the_discriminant_tells_classes_apart(self):
+        generator = torch.Generator().manual_seed(5)
+        module = demo_model.Classifier(demo_model.build(100), 200)
+        signal, noise = torch.randn(200, 256, generator=generator), torch.randn(4, 200, 256, generator=generator)
+        loud = torch.ones(256)
+        loud[:100] = 5.0  # directions in which only noise is large
+        pooled = 3.0 + (signal * (loud == 1) + noise * loud)
+        module.start_as_discriminant(pooled)
+        fresh = signal * (loud == 1) + torch.randn(200, 256, generator=generator) * loud
+        features = torch.nn.functional.normalize(module.projection(fresh), dim=-1)
+        hit = (features @ module.classes.t()).argmax(1) == torch.arange(200)
+        self.assertGreater(hit.float().mean(), 0.9)
+        plain = torch.nn.functional.normalize(fresh, dim=-1) @ torch.nn.functional.normalize(pooled.mean(0) - 3.0, dim=-1).t()
+        self.assertLess((plain.argmax(1) == torch.arange(200)).float().mean(), 0.5)
 
 
 if __name__ == "__main__":
