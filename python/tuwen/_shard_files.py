@@ -1,6 +1,7 @@
 """A folder of finished shards: each appears whole or not at all, whoever writes it, and however often."""
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -66,7 +67,7 @@ class ShardFolder:
             lock.close()
             raise ValueError(f"{self.path}: another run is writing it") from error
         place = os.path.join(self.path, _JOB)
-        self._remove(lambda name: name.startswith(".tmp-"))
+        self.remove_unfinished()
         if restart:
             self._remove(lambda name: name.startswith("part-") or name in (_JOB, "isa"))
         if os.path.exists(place):
@@ -79,10 +80,15 @@ class ShardFolder:
             self._put(place, lambda file: file.write((json.dumps(job, indent=2) + "\n").encode()))
         return lock
 
+    def remove_unfinished(self) -> None:
+        """What writers left that were killed. Only while nobody writes whose work still counts."""
+        self._remove(lambda name: name.startswith(".tmp-"))
+
     def _remove(self, chosen: Callable[[str], bool]) -> None:
         for name in os.listdir(self.path):
             if chosen(name):
-                os.unlink(os.path.join(self.path, name))
+                with contextlib.suppress(FileNotFoundError):  # a writer that is about to end may be quicker
+                    os.unlink(os.path.join(self.path, name))
 
     def _temporary(self, place: str) -> str:
         unique = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"

@@ -217,6 +217,7 @@ def write_features(
             for report in done.iter_rows():
                 if on_shard is not None:
                     on_shard({key: value.item() if isinstance(value, np.generic) else value for key, value in report.items()})
+        folder.remove_unfinished()
     missing = [shard["shard"] for shard in shards if not folder.has(shard["shard"])]
     if missing:
         raise RuntimeError(f"{folder.path}: expected shards 0 to {len(shards) - 1}, found none for {missing[:5]}")
