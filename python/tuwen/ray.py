@@ -200,9 +200,9 @@ def write_features(
     shards, content = _shards.plan(source, shard_size, columns)
     folder = ShardFolder(out, format)
     job = {
-        "tuwen": __version__, "model": digest, "source": content, "image": "path" if of_folder else image, "text": text,
-        "id_column": id_column, "format": format, "dtype": dtype, "shard_size": shard_size, "shards": len(shards),
-        "context_length": context_length if text else None,
+        "tuwen": __version__, "model": digest, "image": "path" if of_folder else image, "text": text,
+        "id_column": id_column, "format": format, "dtype": dtype, "shard_size": shard_size,
+        "context_length": context_length if text else None, "source": content, "shards": len(shards),
     }
     with folder.begin(job, restart):
         left = [shard for shard in shards if not folder.has(shard["shard"])]
