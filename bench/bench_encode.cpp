@@ -309,7 +309,7 @@ void add_encode(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->threads = std::to_string(query_cpu().cores);
   add_common_options(*command, o->common);
-  command->add_option("model", o->model, "model directory")->required();
+  add_model_option(*command, o->model);
   command->add_option("--tower", o->tower, "image, text or both")->capture_default_str();
   command->add_option("--batch", o->batch, "list or range: 1,8 or 1-64*2")->capture_default_str();
   command->add_option("--tokens", o->tokens, "of each text: list or range; 8..32 mixes lengths in a batch")

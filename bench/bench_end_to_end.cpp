@@ -45,7 +45,7 @@ void add_end_to_end(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->threads = std::to_string(query_cpu().cores);
   add_common_options(*command, o->common);
-  command->add_option("model", o->model, "model directory")->required();
+  add_model_option(*command, o->model);
   command->add_option("--image", o->images, "picture files")->required()->check(CLI::ExistingFile);
   command->add_option("--text", o->texts, "texts to compare with")->capture_default_str();
   command->add_option("--threads", o->threads, "list or range")->capture_default_str();

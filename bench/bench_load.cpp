@@ -29,7 +29,7 @@ void add_load(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->common.repetition = {.warmup = 1, .least = 3, .most = 100, .seconds = 0};
   add_common_options(*command, o->common);
-  command->add_option("model", o->model, "model directory")->required();
+  add_model_option(*command, o->model);
   command->callback([=] { run(*o); });
 }
 

@@ -51,7 +51,7 @@ void add_preprocess(CLI::App& app) {
   CLI::App* command = app.add_subcommand("preprocess", "decoding and resizing of pictures, one thread");
   auto o = std::make_shared<Options>();
   add_common_options(*command, o->common);
-  command->add_option("model", o->model, "model directory")->required();
+  add_model_option(*command, o->model);
   command->add_option("--image", o->images, "picture files")->check(CLI::ExistingFile);
   command->callback([=] { run(*o); });
 }

@@ -194,7 +194,7 @@ void add_threads(CLI::App& app) {
   auto o = std::make_shared<Options>();
   o->common.repetition = {.warmup = 0, .least = 5, .most = 100000, .seconds = 1.0};
   add_common_options(*command, o->common);
-  command->add_option("model", o->model, "model directory")->required();
+  add_model_option(*command, o->model);
   command->add_option("--precision", o->precision, "f32, bf16 or int8")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}))
       ->capture_default_str();

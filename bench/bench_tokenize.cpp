@@ -67,7 +67,7 @@ void add_tokenize(CLI::App& app) {
   CLI::App* command = app.add_subcommand("tokenize", "Chinese captions to token ids");
   auto o = std::make_shared<Options>();
   add_common_options(*command, o->common);
-  command->add_option("model", o->model, "model directory")->required();
+  add_model_option(*command, o->model);
   command->add_option("--threads", o->threads, "list or range")->capture_default_str();
   command->add_option("--characters", o->characters, "of each text, list or range")->capture_default_str();
   command->add_option("--texts", o->texts, "file with a text a line, instead of random ones")->check(CLI::ExistingFile);

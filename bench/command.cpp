@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "cli/demo_model.h"
+
 namespace tw::bench {
 
 Report Common::report() const {
@@ -18,6 +20,14 @@ void add_common_options(CLI::App& command, Common& common) {
   command.add_option("--runs", common.repetition.least, "samples at least")->capture_default_str();
   command.add_option("--seconds", common.repetition.seconds, "take samples for at least this long")
       ->capture_default_str();
+}
+
+CLI::Option* add_model_option(CLI::App& command, std::string& model) {
+  const CLI::Validator find([](std::string& value) { return value = tuwen_cli::model_directory(value), std::string(); },
+                            "");
+  return command.add_option("model", model, "model directory, or `demo`: the one that comes with tuwen")
+      ->required()
+      ->transform(find);
 }
 
 std::vector<int> parse_sweep(const std::string& text) {

@@ -20,6 +20,9 @@ struct Common {
 // "-o", "--warmup", "--runs", "--seconds" on a subcommand.
 void add_common_options(CLI::App& command, Common& common);
 
+// The model directory that a subcommand needs; or `demo`, as the program tuwen understands it.
+CLI::Option* add_model_option(CLI::App& command, std::string& model);
+
 // "1,2,8", "1-4", "8-64+8", "1-64*2" and any commas of these. Throws CLI::ValidationError.
 std::vector<int> parse_sweep(const std::string& text);
 

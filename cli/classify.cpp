@@ -66,10 +66,10 @@ void print(const Options& options, const Accuracy& accuracy) {
   std::fflush(stdout);
 }
 
-void evaluate(const Options& options, tuwen::Session& session, const tuwen::Matrix& labels) {
+void evaluate(const Options& options, const tuwen::Model& model, tuwen::Session& session, const tuwen::Matrix& labels) {
   const LabelledPictures pictures = options.list.empty() ? read_class_folders(options.folders, options.labels.size())
                                                          : read_labelled_list(options.list, options.labels);
-  const tuwen::Matrix images = encode_image_files(session, pictures.paths, options.quiet);
+  const tuwen::Matrix images = encode_image_files(model, session, pictures.paths, options.quiet);
   const tuwen::Matrix probabilities = zeroshot_probabilities(images, labels);
   if (!options.predictions.empty()) {
     const std::string directory = std::filesystem::path(options.model + "/").parent_path().filename().string();
@@ -88,8 +88,8 @@ void run(Options& options) {
   const tuwen::Model model = open_model(options);
   tuwen::Session session = open_session(model, options);
   const tuwen::Matrix labels = label_weights(session, model, options, options.labels, options.templates, options.cache);
-  if (options.images.empty()) return evaluate(options, session, labels);
-  const tuwen::Matrix images = encode_image_files(session, options.images, options.quiet);
+  if (options.images.empty()) return evaluate(options, model, session, labels);
+  const tuwen::Matrix images = encode_image_files(model, session, options.images, options.quiet);
   const tuwen::Matrix logits = session.logits(images, labels);
   const tuwen::Matrix probabilities = tuwen::softmax(logits);
 

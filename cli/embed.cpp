@@ -8,10 +8,14 @@
 #include "cli/images.h"
 #include "cli/interrupt.h"
 #include "cli/lines.h"
+#include "cli/pictures_ahead.h"
+#include "cli/pipeline.h"
 #include "cli/progress.h"
 
 namespace tuwen_cli {
 namespace {
+
+constexpr const char* kLeftBehind = "nothing was written";
 
 struct Options : CommonOptions {
   std::vector<std::string> images, texts;
@@ -20,20 +24,17 @@ struct Options : CommonOptions {
   size_t batch = 16;
 };
 
-void add_rows(const tuwen::Matrix& rows, const std::vector<std::string>& names, size_t begin, EmbeddingFile& file) {
-  for (size_t r = 0; r < rows.rows; ++r) file.add(names[begin + r], rows.row(r));
-}
-
-// The image tower's last hidden states, the name of which depends on its depth.
-void add_patches(tuwen::Session& session, const std::vector<std::string>& paths, size_t begin, size_t end,
-                 const std::string& last_layer, EmbeddingFile& file) {
+// The image tower's last hidden states, the name of which depends on its depth; one row a picture.
+tuwen::Matrix patches_of(tuwen::Session& session, const tuwen_model_info& info, const std::vector<Pixels>& pictures) {
+  const std::string last_layer = "vision.layers." + std::to_string(info.vision_layers - 1) + ".output";
   tuwen::Capture capture(last_layer);
   auto how = tuwen::make<tuwen_encode_options>();
   how.capture = capture.get();
-  session.encode_image_files(std::span(paths).subspan(begin, end - begin), &how);
+  encode_pixels(session, pictures, static_cast<size_t>(info.embedding_size), &how);
   const tuwen_captured states = capture[last_layer];
-  const auto each = static_cast<size_t>(states.rows * states.columns) / (end - begin);
-  for (size_t i = begin; i < end; ++i) file.add(paths[i], {states.data + (i - begin) * each, each});
+  tuwen::Matrix rows(pictures.size(), static_cast<size_t>(states.rows * states.columns) / pictures.size());
+  std::copy_n(states.data, rows.data.size(), rows.data.begin());
+  return rows;
 }
 
 void run(Options& options) {
@@ -52,22 +53,25 @@ void run(Options& options) {
   if (options.patches) shape = {static_cast<size_t>(info.image_tokens), static_cast<size_t>(info.vision_width)};
   const auto file = create_embedding_file(options.out, items.size(), shape, of_images ? "image" : "text",
                                           options.patches ? "patches" : "embedding");
-  const std::string last_layer = "vision.layers." + std::to_string(info.vision_layers - 1) + ".output";
   auto how = tuwen::make<tuwen_encode_options>();
   how.raw = options.raw ? 1 : 0;
 
   Progress progress(items.size(), of_images ? "images" : "texts", options.quiet);
-  for (size_t begin = 0; begin < items.size(); begin += options.batch) {
-    check_interrupt();
+  const auto write = [&](size_t first, const tuwen::Matrix& rows) {
+    for (size_t r = 0; r < rows.rows; ++r) file->add(items[first + r], rows.row(r));
+  };
+  if (of_images) {
+    ReadAhead<Pixels> pictures = pictures_ahead(model, session, items);
+    const auto compute = [&](size_t, const std::vector<Pixels>& batch) {
+      progress.advance(batch.size());
+      return options.patches ? patches_of(session, info, batch) : encode_pixels(session, batch, shape[0], &how);
+    };
+    run_pipeline<tuwen::Matrix>(pictures, options.batch, kLeftBehind, compute, write);
+  }
+  for (size_t begin = 0; !of_images && begin < items.size(); begin += options.batch) {
+    check_interrupt(kLeftBehind);
     const size_t end = std::min(items.size(), begin + options.batch);
-    const auto batch = std::span(items).subspan(begin, end - begin);
-    if (options.patches) {
-      add_patches(session, items, begin, end, last_layer, *file);
-    } else {
-      const tuwen::Matrix rows =
-          of_images ? session.encode_image_files(batch, &how) : encode_texts(session, items, begin, end, &how);
-      add_rows(rows, items, begin, *file);
-    }
+    write(begin, encode_texts(session, items, begin, end, &how));
     progress.advance(end - begin);
   }
   file->finish();

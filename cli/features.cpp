@@ -1,8 +1,9 @@
 // tuwen features MODEL --images X_imgs.tsv --out X.jsonl: features of a data set, as extract_features.py of
 // OFA-Sys/Chinese-CLIP writes them.
 #include <algorithm>
-#include <charconv>
 #include <memory>
+#include <span>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/evaluation_texts.h"
@@ -10,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/lines.h"
 #include "cli/model_identity.h"
+#include "cli/pictures_ahead.h"
 #include "cli/pipeline.h"
 #include "cli/progress.h"
 #include "cli/records.h"
@@ -52,16 +54,29 @@ std::string describe(const Options& options, const tuwen::Session& session, cons
   return text;
 }
 
-// The library's "image[3]" as the place in the file.
-[[noreturn]] void rethrow_for_picture(const tuwen::Error& error, const Records& records, size_t first) {
-  constexpr std::string_view kImage = "image[";
-  if (!error.file().starts_with(kImage)) throw error;
-  size_t index = 0;
-  std::from_chars(error.file().data() + kImage.size(), error.file().data() + error.file().size(), index);
-  const std::string message = error.what();
-  const size_t at = message.find(error.file());
-  const size_t rest = at == std::string::npos ? 0 : at + error.file().size();
-  throw Failure(records.place(first + index) + (rest == 0 ? ": " : "") + message.substr(rest));
+// The i-th picture as the encoder takes it; errors name its place.
+Pixels read_picture(const tuwen::Model& model, const Records& records, size_t i) {
+  const std::string file = records.read(i);
+  try {
+    return pixels_of(model, tuwen::Image::decode(std::as_bytes(std::span(file))));
+  } catch (const tuwen::Error& error) {
+    if (error.status() == TUWEN_OUT_OF_MEMORY) throw;
+    throw Failure(records.place(i) + ": " + reason_of(error));
+  } catch (const Failure& failure) {
+    throw Failure(records.place(i) + ": " + failure.what());
+  }
+}
+
+// What the rows that are not there yet are made from.
+template <class Value>
+typename ReadAhead<Value>::Source items_ahead(size_t first, size_t end, int threads) {
+  typename ReadAhead<Value>::Source source;
+  source.begin = first;
+  source.end = end;
+  source.size = [](const Value& value) { return value.size() * sizeof(value[0]); };
+  source.stopped = interrupted;
+  source.threads = threads;
+  return source;
 }
 
 void run(const Options& options) {
@@ -76,32 +91,35 @@ void run(const Options& options) {
   tuwen::Session session = open_session(model, options);
   FeatureWriter::Job job{options.out, options.of_images() ? "image_id" : "text_id", {}, 0, {}, options.restart};
   for (size_t i = begin; i < end; ++i) job.ids.push_back(records->id(i));
-  job.columns = static_cast<size_t>(model.info().embedding_size);
+  const auto columns = static_cast<size_t>(model.info().embedding_size);
+  job.columns = columns;
   job.description = describe(options, session, *records);
   FeatureWriter writer(std::move(job));
 
   const size_t first = begin + writer.done();
   const size_t batch = options.batch != 0 ? options.batch : options.of_images() ? 32 : 256;
   Progress progress(end - first, options.of_images() ? "images" : "texts", options.quiet);
-  const auto encode = [&](size_t at, const std::vector<std::string>& items) {
-    check_interrupt(kStopped);
-    tuwen::Matrix rows;
-    if (options.of_images()) {
-      try {
-        rows = session.encode_image_buffers(items);
-      } catch (const tuwen::Error& error) {
-        rethrow_for_picture(error, *records, at);
-      }
-    } else {
-      rows = encode_evaluation_texts(session, model, items, options.context_length,
+  const auto write = [&](size_t, const tuwen::Matrix& rows) { writer.add(rows.data); };
+  if (options.of_images()) {
+    auto source = items_ahead<Pixels>(first, end, session.info().threads);
+    source.make = [&](size_t i) { return read_picture(model, *records, i); };
+    ReadAhead<Pixels> pictures(std::move(source));
+    const auto compute = [&](size_t, const std::vector<Pixels>& some) {
+      progress.advance(some.size());
+      return encode_pixels(session, some, columns);
+    };
+    run_pipeline<tuwen::Matrix>(pictures, batch, kStopped, compute, write);
+  } else {
+    auto source = items_ahead<std::string>(first, end, 1);
+    source.make = [&](size_t i) { return records->read(i); };
+    ReadAhead<std::string> texts(std::move(source));
+    const auto compute = [&](size_t at, const std::vector<std::string>& some) {
+      progress.advance(some.size());
+      return encode_evaluation_texts(session, model, some, options.context_length,
                                      [&](size_t i) { return records->place(at + i); });
-    }
-    progress.advance(items.size());
-    return rows;
-  };
-  run_pipeline<std::string, tuwen::Matrix>(
-      first, end, batch, [&](size_t i) { return records->read(i); }, encode,
-      [&](size_t, const tuwen::Matrix& rows) { writer.add(rows.data); });
+    };
+    run_pipeline<tuwen::Matrix>(texts, batch, kStopped, compute, write);
+  }
   writer.finish();
 }
 

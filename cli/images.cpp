@@ -5,27 +5,15 @@
 #include <span>
 #include <string_view>
 
+#include "cli/interrupt.h"
+#include "cli/pictures_ahead.h"
+#include "cli/pipeline.h"
 #include "cli/progress.h"
 
 namespace tuwen_cli {
 namespace {
 
 constexpr size_t kImageBatch = 16, kTextBatch = 256;
-
-// Calls encode(begin, end) on slices of [0, total) and gathers the rows it returns.
-template <class Encode>
-tuwen::Matrix in_batches(size_t total, size_t batch, Progress& progress, Encode&& encode) {
-  tuwen::Matrix all;
-  for (size_t begin = 0; begin < total; begin += batch) {
-    const size_t end = std::min(total, begin + batch);
-    const tuwen::Matrix part = encode(begin, end);
-    all.columns = part.columns;
-    all.rows += part.rows;
-    all.data.insert(all.data.end(), part.data.begin(), part.data.end());
-    progress.advance(end - begin);
-  }
-  return all;
-}
 
 // Throws what the library said of text[n] of a batch for text[begin + n], without its note on the library's options.
 void rethrow_for_text(const tuwen::Error& error, size_t begin) {
@@ -56,17 +44,37 @@ std::vector<tuwen::Image> read_images(const std::vector<std::string>& paths, siz
   return images;
 }
 
-tuwen::Matrix encode_image_files(tuwen::Session& session, const std::vector<std::string>& paths, bool quiet) {
+tuwen::Matrix encode_image_files(const tuwen::Model& model, tuwen::Session& session,
+                                 const std::vector<std::string>& paths, bool quiet) {
   Progress progress(paths.size(), "images", quiet);
-  return in_batches(paths.size(), kImageBatch, progress, [&](size_t begin, size_t end) {
-    return session.encode_image_files(std::span(paths).subspan(begin, end - begin));
-  });
+  tuwen::Matrix all(paths.size(), static_cast<size_t>(model.info().embedding_size));
+  ReadAhead<Pixels> pictures = pictures_ahead(model, session, paths);
+  run_pipeline<tuwen::Matrix>(
+      pictures, kImageBatch, "nothing was written",
+      [&](size_t, const std::vector<Pixels>& batch) {
+        tuwen::Matrix rows = encode_pixels(session, batch, all.columns);
+        progress.advance(batch.size());
+        return rows;
+      },
+      [&](size_t first, const tuwen::Matrix& rows) {
+        std::copy(rows.data.begin(), rows.data.end(), all.row(first).data());
+      });
+  return all;
 }
 
 tuwen::Matrix encode_text_lines(tuwen::Session& session, const std::vector<std::string>& texts, bool quiet) {
   Progress progress(texts.size(), "texts", quiet);
-  return in_batches(texts.size(), kTextBatch, progress,
-                    [&](size_t begin, size_t end) { return encode_texts(session, texts, begin, end); });
+  tuwen::Matrix all;
+  for (size_t begin = 0; begin < texts.size(); begin += kTextBatch) {
+    check_interrupt();
+    const size_t end = std::min(texts.size(), begin + kTextBatch);
+    const tuwen::Matrix part = encode_texts(session, texts, begin, end);
+    all.columns = part.columns;
+    all.rows += part.rows;
+    all.data.insert(all.data.end(), part.data.begin(), part.data.end());
+    progress.advance(end - begin);
+  }
+  return all;
 }
 
 }  // namespace tuwen_cli

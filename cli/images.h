@@ -15,8 +15,9 @@ std::vector<tuwen::Image> read_images(const std::vector<std::string>& paths, siz
 tuwen::Matrix encode_texts(tuwen::Session& session, const std::vector<std::string>& texts, size_t begin, size_t end,
                            const tuwen_encode_options* how = nullptr);
 
-// Normalised embeddings of all, with a progress bar.
-tuwen::Matrix encode_image_files(tuwen::Session& session, const std::vector<std::string>& paths, bool quiet);
+// Normalised embeddings of all, with a progress bar. Pictures are decoded ahead.
+tuwen::Matrix encode_image_files(const tuwen::Model& model, tuwen::Session& session,
+                                 const std::vector<std::string>& paths, bool quiet);
 tuwen::Matrix encode_text_lines(tuwen::Session& session, const std::vector<std::string>& texts, bool quiet);
 
 }  // namespace tuwen_cli

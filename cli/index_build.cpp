@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <iterator>
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/progress.h"
+#include "cli/read_ahead.h"
 
 namespace tuwen_cli {
 namespace {
@@ -80,33 +80,35 @@ void IndexBuild::update(tuwen::Session& session, const tuwen::Model& model, int 
   if (!paths.empty()) changed_ = true;
   PictureReader::Known known;
   for (const auto& [hash, vector] : vectors_) known.insert(hash);
-  PictureReader reader(origin_.root, paths, model.processor(), model.info().image_size, std::move(known), threads);
+  PictureReader reader(origin_.root, paths, model, std::move(known));
+  ReadAhead<ReadPicture>::Source source;
+  source.end = paths.size();
+  source.make = [&](size_t i) { return reader.read(i); };
+  source.size = [](const ReadPicture& picture) { return picture.pixels.size() * sizeof(float); };
+  source.stopped = interrupted;
+  source.order = Order::as_ready;
+  source.threads = threads;
+  ReadAhead<ReadPicture> pictures(std::move(source));
+
   Progress progress(paths.size(), "images", quiet);
   std::vector<ReadPicture> batch;
-  while (!reader.finished() && !report_.interrupted) {
-    std::vector<ReadPicture> ready = reader.take();
-    report_.interrupted = interrupted();
+  while (!pictures.finished() && !report_.interrupted) {
+    auto ready = pictures.take(kBatch);
     size_t without_pixels = 0;
-    for (ReadPicture& picture : ready) {
-      note(picture, paths[picture.index]);
+    for (auto& [index, picture] : ready) {
+      note(picture, paths[index]);
       if (picture.pixels.empty()) {
         ++without_pixels;
       } else {
         batch.push_back(std::move(picture));
       }
     }
-    while (batch.size() >= kBatch || (reader.finished() && !batch.empty())) {
-      const size_t some = std::min(kBatch, batch.size());
-      std::vector<ReadPicture> part(std::make_move_iterator(batch.end() - static_cast<std::ptrdiff_t>(some)),
-                                    std::make_move_iterator(batch.end()));
-      batch.resize(batch.size() - some);
-      encode(session, part);
-      progress.advance(some);
-      report_.interrupted = report_.interrupted || interrupted();
-      if (report_.interrupted) break;
+    if (batch.size() >= kBatch || (pictures.finished() && !batch.empty())) {
+      progress.advance(encode(session, batch));
     }
     journal_.flush();
     progress.advance(without_pixels);
+    report_.interrupted = interrupted();
   }
 }
 
@@ -122,17 +124,17 @@ void IndexBuild::note(const ReadPicture& picture, const std::string& path) {
   journal_.add_picture(path, picture.seen);
 }
 
-void IndexBuild::encode(tuwen::Session& session, std::vector<ReadPicture>& batch) {
-  std::vector<float> pixels;
-  for (const ReadPicture& picture : batch) pixels.insert(pixels.end(), picture.pixels.begin(), picture.pixels.end());
-  std::vector<float> embeddings(batch.size() * origin_.dimension);
-  session.encode_pixels(pixels, embeddings);
+size_t IndexBuild::encode(tuwen::Session& session, std::vector<ReadPicture>& batch) {
+  std::vector<Pixels> pixels;
+  for (ReadPicture& picture : batch) pixels.push_back(std::move(picture.pixels));
+  const tuwen::Matrix embeddings = encode_pixels(session, pixels, origin_.dimension);
   for (size_t i = 0; i < batch.size(); ++i) {
-    const auto vector = std::span<const float>(embeddings).subspan(i * origin_.dimension, origin_.dimension);
-    keep_vector(batch[i].seen.hash, vector);
-    journal_.add_vector(batch[i].seen.hash, vector);
+    keep_vector(batch[i].seen.hash, embeddings.row(i));
+    journal_.add_vector(batch[i].seen.hash, embeddings.row(i));
   }
-  report_.encoded += batch.size();
+  report_.encoded += pixels.size();
+  batch.clear();
+  return pixels.size();
 }
 
 std::map<std::string, SeenPicture> IndexBuild::remaining() const {

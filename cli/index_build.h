@@ -49,7 +49,8 @@ class IndexBuild {
   // The paths of the walk that are not as they were seen.
   std::vector<std::string> to_read() const;
   void keep_vector(const ContentHash& hash, std::span<const float> vector);
-  void encode(tuwen::Session& session, std::vector<ReadPicture>& batch);
+  // Empties the batch; returns how many there were.
+  size_t encode(tuwen::Session& session, std::vector<ReadPicture>& batch);
   void note(const ReadPicture& picture, const std::string& path);
   // The pictures that the index will hold, by their paths.
   std::map<std::string, SeenPicture> remaining() const;

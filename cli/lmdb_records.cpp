@@ -1,6 +1,7 @@
 // LMDB of pictures. A database is trusted as a program's own memory is: liblmdb does not check its pages.
 #include <algorithm>
 #include <charconv>
+#include <mutex>
 
 #include "cli/command.h"
 #include "cli/records.h"
@@ -45,8 +46,11 @@ class PictureDatabase : public Records {
   std::string read(size_t i) const override {
     const std::string key = std::to_string(ids_[i]);
     MDB_val k = {key.size(), const_cast<char*>(key.data())}, value = {};
-    check(mdb_get(transaction_, database_, &k, &value));
-    return picture_of(text_of(value), place(i));
+    {
+      const std::lock_guard lock(mutex_);
+      check(mdb_get(transaction_, database_, &k, &value));
+    }
+    return picture_of(text_of(value), place(i));  // in the map, which stays while the transaction is open
   }
   std::string version() const override { return version_; }
 
@@ -95,6 +99,7 @@ class PictureDatabase : public Records {
   }
 
   std::string path_, version_;
+  mutable std::mutex mutex_;  // a transaction is for one thread at a time
   MDB_env* environment_ = nullptr;
   MDB_txn* transaction_ = nullptr;
   MDB_dbi database_ = 0;

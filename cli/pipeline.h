@@ -1,7 +1,7 @@
-// Reading, computing and writing at the same time: one thread reads ahead, the caller computes, one thread writes.
+// Making values, computing on them and writing the results at the same time: threads of a ReadAhead make, the caller
+// computes, one thread writes.
 #pragma once
 
-#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
@@ -11,6 +11,9 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "cli/interrupt.h"
+#include "cli/read_ahead.h"
 
 namespace tuwen_cli {
 
@@ -53,36 +56,15 @@ class Handover {
   bool closed_ = false;
 };
 
-// Items [begin, end) in batches: read(i) on a thread of its own, some batches ahead; compute(first, values) on the
-// calling thread; write(first, results) on another, in order. What one of them throws is thrown here once the threads
-// have ended; results computed before are written first.
-template <class Value, class Result, class Read, class Compute, class Write>
-void run_pipeline(size_t begin, size_t end, size_t batch, Read read, Compute compute, Write write) {
-  constexpr size_t kBatchesAhead = 3;
-  struct Batch {
-    size_t first;
-    std::vector<Value> values;
-    std::exception_ptr error;  // of reading the item behind the last value
-  };
-  Handover<Batch> inputs(kBatchesAhead);
-  Handover<std::pair<size_t, Result>> results(kBatchesAhead);
+// Takes all of `input`, whose order is kept, in batches of at most `batch`: compute(first, values) on the calling
+// thread, write(first, result) on a thread of its own, in order. What a part of it throws is thrown here once writing
+// has ended; results that were computed before are written first, and so they are when the user interrupts, which is a
+// Failure with the words of check_interrupt(). At most three results wait to be written.
+template <class Result, class Value, class Compute, class Write>
+void run_pipeline(ReadAhead<Value>& input, size_t batch, const char* left_behind, Compute compute, Write write) {
+  constexpr size_t kResultsBehind = 3;
+  Handover<std::pair<size_t, Result>> results(kResultsBehind);
   std::exception_ptr write_error;
-
-  std::thread reader([&] {
-    for (size_t first = begin; first < end;) {
-      Batch next{first, {}, nullptr};
-      const size_t last = std::min(end, first + batch);
-      try {
-        for (size_t i = first; i < last; ++i) next.values.push_back(read(i));
-      } catch (...) {
-        next.error = std::current_exception();
-      }
-      const bool failed = next.error != nullptr;
-      if (!inputs.push(std::move(next)) || failed) break;
-      first = last;
-    }
-    inputs.close();
-  });
   std::thread writer([&] {
     try {
       while (auto next = results.pop()) write(next->first, std::move(next->second));
@@ -94,18 +76,19 @@ void run_pipeline(size_t begin, size_t end, size_t batch, Read read, Compute com
 
   std::exception_ptr error;
   try {
-    while (auto next = inputs.pop()) {
-      if (!next->values.empty() && !results.push({next->first, compute(next->first, std::as_const(next->values))})) {
-        break;
-      }
-      if (next->error) std::rethrow_exception(next->error);
+    while (!input.finished()) {
+      check_interrupt(left_behind);
+      auto items = input.take(batch);
+      if (items.empty()) continue;  // interrupted
+      const size_t first = items.front().index;
+      std::vector<Value> values;
+      for (auto& item : items) values.push_back(std::move(item.value));
+      if (!results.push({first, compute(first, std::as_const(values))})) break;
     }
   } catch (...) {
     error = std::current_exception();
   }
-  inputs.close();
   results.close();
-  reader.join();
   writer.join();
   if (write_error) std::rethrow_exception(write_error);
   if (error) std::rethrow_exception(error);

@@ -8,8 +8,8 @@
 
 namespace tuwen_cli {
 
-// Made once over a whole file, which checks it and knows its ids; then any item is read when it is needed. read() may
-// be called on one thread while another calls the rest.
+// Made once over a whole file, which checks it and knows its ids; then any item is read when it is needed. All
+// may be called on several threads at once.
 class Records {
  public:
   virtual ~Records() = default;

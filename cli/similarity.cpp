@@ -25,7 +25,7 @@ void run(const Options& options) {
   const tuwen::Model model = open_model(options);
   tuwen::Session session = open_session(model, options);
   const tuwen::Matrix texts = encode_text_lines(session, options.texts, options.quiet);
-  const tuwen::Matrix images = encode_image_files(session, options.images, options.quiet);
+  const tuwen::Matrix images = encode_image_files(model, session, options.images, options.quiet);
   const tuwen::Matrix logits = session.logits(images, texts);
   const tuwen::Matrix probabilities = tuwen::softmax(logits);
 

@@ -8,11 +8,7 @@ set_target_properties(tuwen_cli PROPERTIES
   OUTPUT_NAME tuwen
   RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
   INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
-# Where the model that `demo` names lies, from the program's folder: installed beside it, or in the source tree of a build folder.
-cmake_path(RELATIVE_PATH CMAKE_INSTALL_FULL_DATADIR BASE_DIRECTORY ${CMAKE_INSTALL_FULL_BINDIR} OUTPUT_VARIABLE demo_installed)
-cmake_path(RELATIVE_PATH PROJECT_SOURCE_DIR BASE_DIRECTORY ${PROJECT_BINARY_DIR} OUTPUT_VARIABLE demo_built)
-target_compile_definitions(tuwen_cli PRIVATE TUWEN_DEMO_FROM_INSTALLED="${demo_installed}/tuwen/demo"
-                                             TUWEN_DEMO_FROM_BUILT="${demo_built}/demo/model")
+target_compile_definitions(tuwen_cli PRIVATE ${TUWEN_DEMO_PLACES})
 target_link_libraries(tuwen_cli PRIVATE tuwen::tuwen tuwen_options CLI11::CLI11 nlohmann_json::nlohmann_json Threads::Threads)
 target_include_directories(tuwen_cli SYSTEM PRIVATE ${XXHASH_INCLUDE_DIR})
 if(TUWEN_LMDB)

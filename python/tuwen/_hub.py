@@ -22,8 +22,11 @@ def cache_directory() -> str:
 def find_directory(
     name_or_path: str | os.PathLike[str], cache_dir: str | None = None, revision: str | None = None, subfolder: str = ""
 ) -> str:
-    """The directory of a path or a model id; OSError says which command downloads what is not there."""
+    """The directory of a path, of a model id, or of the demo model ("demo"; "./demo" is a directory of that name).
+    OSError says which command downloads what is not there."""
     name = os.fspath(name_or_path)
+    if name == "demo":
+        return os.path.join(_demo_directory(), subfolder)
     if os.path.isdir(name):
         return os.path.join(name, subfolder)
     if not _MODEL_ID.fullmatch(name) or os.path.exists(name):
@@ -40,6 +43,20 @@ def find_directory(
         f"{name} is not in the local cache ({cache}), and tuwen downloads nothing. This does, once:\n"
         f"    huggingface-cli download {name}{wanted}\n"
         "or give the path of a directory that holds its files."
+    )
+
+
+def _demo_directory() -> str:
+    package = os.path.dirname(os.path.abspath(__file__))
+    place = os.path.join(package, "demo")
+    # In a build folder the files of the package are links into the source tree.
+    if os.path.exists(os.path.join(package, "..", "..", "CMakeCache.txt")):
+        place = os.path.normpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "demo", "model"))
+    if os.path.exists(os.path.join(place, "config.json")):
+        return place
+    raise OSError(
+        f"demo: expected the demo model in {place}, found no config.json there; give the path or the id of another model, or "
+        "make this one (docs/demo-model.md)"
     )
 
 

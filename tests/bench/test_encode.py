@@ -49,6 +49,14 @@ class Encode(unittest.TestCase):
         np.testing.assert_array_equal(self.load("image-1.embeddings")[0], embeddings[0])
         np.testing.assert_array_equal(self.load("text-1x5.embeddings")[0], self.load("text-3x5.embeddings")[0])
 
+    def test_demo_names_the_model_of_the_source_tree(self):
+        place = ROOT / "demo" / "model"
+        if (place / "config.json").exists():
+            self.assertEqual(bench("load", "demo", *ONCE)[0]["model"], str(place))
+        else:
+            message = bench("load", "demo", *ONCE, status=1)
+            self.assertIn(f"demo: expected the demo model in {place}, found no config.json", message)
+
     def test_mixed_lengths(self):
         model = self.folder / "tiny"  # which takes texts of 64 tokens
         subprocess.run([sys.executable, "-B", ROOT / "scripts/make_checkpoint.py", "--preset", "tiny", model], check=True,

@@ -1,3 +1,7 @@
+import os
+import re
+import shutil
+
 import pytest
 
 import tuwen
@@ -40,3 +44,39 @@ def test_a_revision_does_not_leave_the_cache(cache, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(cache))
     with pytest.raises(OSError):
         tuwen.ChineseCLIPConfig.from_pretrained(ID, revision="../../../../config.json")
+
+
+def test_demo_is_the_model_beside_the_package(base, tmp_path, monkeypatch):
+    from tuwen import _hub
+
+    (tmp_path / "demo").mkdir()  # which ./demo names
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_hub, "__file__", str(tmp_path / "site" / "tuwen" / "_hub.py"))
+    place = tmp_path / "site" / "tuwen" / "demo"
+    for load in (tuwen.ChineseCLIPModel, tuwen.ChineseCLIPConfig, tuwen.ChineseCLIPProcessor, tuwen.AutoTokenizer):
+        with pytest.raises(OSError) as caught:
+            load.from_pretrained("demo")
+        assert f"expected the demo model in {place}, found no config.json" in str(caught.value)
+    shutil.copytree(base, place)
+    assert tuwen.ChineseCLIPConfig.from_pretrained("demo").projection_dim == 20
+    assert tuwen.ChineseCLIPModel.from_pretrained("demo").config.projection_dim == 20
+    assert tuwen.ChineseCLIPProcessor.from_pretrained("demo").tokenizer.vocab_size == 64
+    with pytest.raises(OSError, match="config.json"):
+        tuwen.ChineseCLIPModel.from_pretrained("./demo")
+
+
+def test_demo_is_in_the_source_tree_of_a_build_folder(tmp_path, monkeypatch):
+    from tuwen import _hub
+
+    source, build = tmp_path / "source", tmp_path / "build"
+    (source / "python" / "tuwen").mkdir(parents=True)
+    (build / "python" / "tuwen").mkdir(parents=True)
+    (source / "python" / "tuwen" / "_hub.py").touch()
+    (build / "python" / "tuwen" / "_hub.py").symlink_to(source / "python" / "tuwen" / "_hub.py")
+    (build / "CMakeCache.txt").touch()
+    monkeypatch.setattr(_hub, "__file__", str(build / "python" / "tuwen" / "_hub.py"))
+    with pytest.raises(OSError, match=re.escape(str(source / "demo" / "model"))):
+        _hub.find_directory("demo")
+    (source / "demo" / "model").mkdir(parents=True)
+    (source / "demo" / "model" / "config.json").touch()
+    assert _hub.find_directory("demo") == os.path.join(str(source / "demo" / "model"), "")

@@ -1,0 +1,57 @@
+#include "cli/pictures_ahead.h"
+
+#include "cli/interrupt.h"
+
+namespace tuwen_cli {
+
+Pixels pixels_of(const tuwen::Model& model, const tuwen::Image& image) {
+  auto steps = model.processor().preprocess_options();
+  steps.threads = 1;
+  steps.channels_last = 0;
+  const int64_t side = model.info().image_size;
+  const auto [height, width] = model.processor().preprocess_size(image, &steps);
+  if (height != side || width != side) {
+    throw Failure("preprocessor_config.json makes " + std::to_string(width) + "x" + std::to_string(height) +
+                  " pixels of it; expected " + std::to_string(side) + "x" + std::to_string(side));
+  }
+  return model.processor().preprocess({&image, 1}, &steps).data;
+}
+
+std::string reason_of(const tuwen::Error& error) {
+  std::string text = tuwen_status_name(error.status());
+  for (const std::string& part : {error.field(), error.expected().empty() ? "" : "expected " + error.expected(),
+                                  error.found().empty() ? "" : "found " + error.found(), error.note()}) {
+    if (!part.empty()) text += ": " + part;
+  }
+  return text;
+}
+
+ReadAhead<Pixels> pictures_ahead(const tuwen::Model& model, const tuwen::Session& session,
+                                 const std::vector<std::string>& paths) {
+  ReadAhead<Pixels>::Source source;
+  source.end = paths.size();
+  source.make = [&](size_t i) {
+    const tuwen::Image image = tuwen::Image::read(paths[i]);
+    try {
+      return pixels_of(model, image);
+    } catch (const Failure& failure) {
+      throw Failure(paths[i] + ": " + failure.what());
+    }
+  };
+  source.size = [](const Pixels& pixels) { return pixels.size() * sizeof(float); };
+  source.stopped = interrupted;
+  source.threads = session.info().threads;
+  return ReadAhead<Pixels>(std::move(source));
+}
+
+tuwen::Matrix encode_pixels(tuwen::Session& session, const std::vector<Pixels>& pictures, size_t columns,
+                            const tuwen_encode_options* how) {
+  Pixels all;
+  all.reserve(pictures.size() * pictures.front().size());
+  for (const Pixels& picture : pictures) all.insert(all.end(), picture.begin(), picture.end());
+  tuwen::Matrix rows(pictures.size(), columns);
+  session.encode_pixels(all, rows.data, how);
+  return rows;
+}
+
+}  // namespace tuwen_cli
