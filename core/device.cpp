@@ -1,42 +1,47 @@
 #include "core/device.h"
 
-#include <string>
+#include <unistd.h>
 
 #include "core/error.h"
 
 namespace tw {
-namespace {
 
-void check(const DeviceApi& api, int result, const char* what, const std::string& expected = {}) {
+void check_device(const DeviceApi& api, int result, const char* what, const std::string& expected) {
   if (result == 0) return;
   const ErrorCode code = result == api.out_of_memory ? ErrorCode::out_of_memory : ErrorCode::internal;
   throw Error(code, {.file = api.name, .field = what, .expected = expected, .found = api.describe(result)});
 }
 
-}  // namespace
+DeviceHandle device_handle(const DeviceApi& api, int ordinal) { return {&api, ordinal, static_cast<int>(getpid())}; }
 
-DeviceBuffer::DeviceBuffer(const DeviceApi& api, int64_t bytes, const char* purpose, bool mapped)
-    : api_(&api), mapped_(mapped) {
-  if (bytes == 0) return;
-  const std::string wanted = std::to_string(bytes) + " bytes";
-  if (bytes < 0) throw Error(ErrorCode::invalid_argument, {.field = purpose, .expected = "a size", .found = wanted});
-  check(api, (mapped ? api.allocate_mapped : api.allocate)(&data_, bytes), purpose, wanted);
-  size_ = bytes;
+DeviceScope::DeviceScope(const DeviceHandle& device) : device_(device) {
+  if (const auto here = static_cast<int>(getpid()); here != device.process) {
+    throw Error(
+        ErrorCode::unsupported,
+        {.file = device.api->name,
+         .field = "process",
+         .expected = std::to_string(device.process) + ", which opened the device",
+         .found = std::to_string(here) + ", forked from it",
+         .note = "a forked child cannot use its parent's device; load the model in the child, before the parent "
+                 "uses the device, or start the child with spawn"});
+  }
+  check_device(*device.api, device.api->use(device.ordinal, &before_), "device");
 }
 
-// A device that is lost refuses this too: then its memory is gone anyway.
-DeviceBuffer::~DeviceBuffer() {
-  if (data_ != nullptr) (mapped_ ? api_->release_mapped : api_->release)(data_);
+DeviceScope::~DeviceScope() {
+  if (before_ != device_.ordinal) device_.api->use(before_, nullptr);
 }
 
-DeviceQueue::DeviceQueue(const DeviceApi& api) : api_(api) { check(api, api.create_stream(&stream_), "stream"); }
+DeviceQueue::DeviceQueue(const DeviceApi& api) : api_(api) { check_device(api, api.create_stream(&stream_), "stream"); }
 
 DeviceQueue::~DeviceQueue() { api_.destroy_stream(stream_); }
 
 void DeviceQueue::copy(void* to, const void* from, int64_t bytes) {
-  if (bytes > 0) check(api_, api_.copy(to, from, bytes, stream_), "copy");
+  if (bytes > 0) check_device(api_, api_.copy(to, from, bytes, stream_), "copy");
 }
 
-void DeviceQueue::wait() { check(api_, api_.wait(stream_), "stream"); }
+void DeviceQueue::wait() { check_device(api_, api_.wait(stream_), "computation"); }
+
+void DeviceQueue::wait_whatever_comes() noexcept { api_.wait(stream_); }
 
 }  // namespace tw

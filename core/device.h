@@ -1,18 +1,22 @@
-// Memory and streams of a device, behind a plain struct of functions, as threads are behind Executor: the library works
-// with any that fills it in (CUDA: core/device_cuda.h), and tests with one that fails when they say.
+// Devices, behind a plain struct of functions, as threads are behind Executor: the library works with any that fills it
+// in (CUDA: core/device_cuda.h), and tests with one of host memory that fails when they say. Memory: core/buffer.h.
 #pragma once
 
 #include <cstdint>
-#include <utility>
+#include <string>
 
 namespace tw {
 
 // Every function returns 0 or the device's own error code, and does nothing where it fails.
 struct DeviceApi {
   const char* name;  // "cuda"
+  // Makes device `ordinal` the calling thread's, and forgets errors that were left unasked for. `before` (null: not
+  // wanted) gets the one it was.
+  int (*use)(int ordinal, int* before);
+  // Memory of the calling thread's device.
   int (*allocate)(void** memory, int64_t bytes);
   int (*release)(void* memory);
-  // Host memory that the device reads and writes at the same address.
+  // Host memory that devices read and write at the same address.
   int (*allocate_mapped)(void** memory, int64_t bytes);
   int (*release_mapped)(void* memory);
   int (*create_stream)(void** stream);
@@ -25,43 +29,35 @@ struct DeviceApi {
   int out_of_memory;  // the code that means it
 };
 
-// Owns device memory. Move-only; not initialised. What is in it may be used by one stream at a time.
-class DeviceBuffer {
- public:
-  DeviceBuffer() = default;
-  // Throws out_of_memory naming `purpose` and the size, internal for another failure.
-  DeviceBuffer(const DeviceApi& api, int64_t bytes, const char* purpose) : DeviceBuffer(api, bytes, purpose, false) {}
-  // The host's, mapped for the device.
-  static DeviceBuffer mapped(const DeviceApi& api, int64_t bytes, const char* purpose) {
-    return DeviceBuffer(api, bytes, purpose, true);
-  }
-  ~DeviceBuffer();
-  DeviceBuffer(DeviceBuffer&& other) noexcept
-      : api_(other.api_),
-        data_(std::exchange(other.data_, nullptr)),
-        size_(std::exchange(other.size_, 0)),
-        mapped_(other.mapped_) {}
-  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
-    std::swap(api_, other.api_);
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
-    std::swap(mapped_, other.mapped_);
-    return *this;
-  }
+// Throws if `result` is an error: out_of_memory, or internal with the device's words.
+void check_device(const DeviceApi& api, int result, const char* what, const std::string& expected = {});
 
-  void* data() const { return data_; }
-  int64_t size() const { return size_; }  // bytes
+// One device, as a process opened it.
+struct DeviceHandle {
+  const DeviceApi* api = nullptr;  // null: no device
+  int ordinal = 0;
+  int process = 0;
+
+  bool operator==(const DeviceHandle&) const = default;
+};
+// Of the calling process.
+DeviceHandle device_handle(const DeviceApi& api, int ordinal);
+
+// Makes a device the calling thread's, and at its end the one that was before.
+class DeviceScope {
+ public:
+  // Throws unsupported in a forked child of the process that opened the device, internal if the device refuses.
+  explicit DeviceScope(const DeviceHandle& device);
+  ~DeviceScope();
+  DeviceScope(const DeviceScope&) = delete;
+  DeviceScope& operator=(const DeviceScope&) = delete;
 
  private:
-  DeviceBuffer(const DeviceApi& api, int64_t bytes, const char* purpose, bool mapped);
-
-  const DeviceApi* api_ = nullptr;
-  void* data_ = nullptr;
-  int64_t size_ = 0;
-  bool mapped_ = false;
+  const DeviceHandle& device_;
+  int before_ = 0;
 };
 
-// Owns a stream. One thread at a time.
+// Owns a stream of the calling thread's device. One thread at a time.
 class DeviceQueue {
  public:
   // Throws internal.
@@ -74,6 +70,8 @@ class DeviceQueue {
   // Throws internal with the device's words. After an error of a kernel every further call has it too.
   void copy(void* to, const void* from, int64_t bytes);
   void wait();
+  // Where an error is on its way already.
+  void wait_whatever_comes() noexcept;
 
  private:
   const DeviceApi& api_;

@@ -32,6 +32,7 @@ void require_cuda(const CudaFacts& f, const CudaTargets& targets) {
   if (f.driver_version == 0) unsupported("an NVIDIA driver", "none");
   if (f.driver_version / 1000 < f.needed_version / 1000)
     unsupported("a driver for CUDA " + version(f.needed_version), "one for CUDA " + version(f.driver_version));
+  if (f.forked) unsupported("a process that uses CUDA by itself", "a fork of one that uses it (start it with spawn)");
   if (!f.failure.empty()) unsupported("a working driver", f.failure);
   if (f.devices == 0) unsupported("a CUDA device", "none");
   if (f.ordinal < 0 || f.ordinal >= f.devices)

@@ -1,5 +1,6 @@
 // The CUDA runtime, linked statically: it looks for the driver when it is first asked, so programs start without one.
 #include <cuda_runtime.h>
+#include <unistd.h>
 
 #include "core/device_cuda.h"
 
@@ -8,18 +9,37 @@ namespace {
 
 cudaStream_t stream_of(void* stream) { return static_cast<cudaStream_t>(stream); }
 
+// The process that asked for a device first. The runtime's state does not outlive fork().
+pid_t first_process() {
+  static const pid_t first = getpid();
+  return first;
+}
+bool is_forked() { return getpid() != first_process(); }
+
+// What a child has of its parent's is not there to be given back.
+int unless_forked(cudaError_t (*release)(void*), void* memory) { return is_forked() ? cudaSuccess : release(memory); }
+
 constexpr DeviceApi kApi = {
     .name = "cuda",
+    .use = [](int ordinal, int* before) -> int {
+      if (before != nullptr)
+        if (const cudaError_t error = cudaGetDevice(before); error != cudaSuccess) return error;
+      const cudaError_t error = cudaSetDevice(ordinal);
+      if (error == cudaSuccess) cudaGetLastError();
+      return error;
+    },
     .allocate = [](void** memory, int64_t bytes) -> int { return cudaMalloc(memory, static_cast<size_t>(bytes)); },
-    .release = [](void* memory) -> int { return cudaFree(memory); },
+    .release = [](void* memory) -> int { return unless_forked(cudaFree, memory); },
     .allocate_mapped = [](void** memory, int64_t bytes) -> int {
       return cudaHostAlloc(memory, static_cast<size_t>(bytes), cudaHostAllocMapped | cudaHostAllocPortable);
     },
-    .release_mapped = [](void* memory) -> int { return cudaFreeHost(memory); },
+    .release_mapped = [](void* memory) -> int { return unless_forked(cudaFreeHost, memory); },
     .create_stream = [](void** stream) -> int {
       return cudaStreamCreateWithFlags(reinterpret_cast<cudaStream_t*>(stream), cudaStreamNonBlocking);
     },
-    .destroy_stream = [](void* stream) -> int { return cudaStreamDestroy(stream_of(stream)); },
+    .destroy_stream = [](void* stream) -> int {
+      return is_forked() ? cudaSuccess : cudaStreamDestroy(stream_of(stream));
+    },
     .copy = [](void* to, const void* from, int64_t bytes, void* stream) -> int {
       return cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, stream_of(stream));
     },
@@ -35,21 +55,20 @@ constexpr DeviceApi kApi = {
 }  // namespace
 
 const DeviceApi& open_cuda(int ordinal) {
-  CudaFacts facts{.ordinal = ordinal};
+  CudaFacts facts{.forked = is_forked(), .ordinal = ordinal};
   cudaDriverGetVersion(&facts.driver_version);
   cudaRuntimeGetVersion(&facts.needed_version);
   const auto fails = [&](cudaError_t result) {
     if (result != cudaSuccess && result != cudaErrorNoDevice && facts.failure.empty())
       facts.failure = cudaGetErrorString(result);
   };
-  if (facts.driver_version != 0) fails(cudaGetDeviceCount(&facts.devices));
+  if (facts.driver_version != 0 && !facts.forked) fails(cudaGetDeviceCount(&facts.devices));
   if (ordinal >= 0 && ordinal < facts.devices) {
     cudaDeviceProp properties;
     const cudaError_t result = cudaGetDeviceProperties(&properties, ordinal);
     fails(result);
     if (result == cudaSuccess)
       facts.name = properties.name, facts.major = properties.major, facts.minor = properties.minor;
-    fails(cudaSetDevice(ordinal));
   }
   cudaGetLastError();  // what was found is in the facts
   require_cuda(facts, cuda_targets());

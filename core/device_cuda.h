@@ -14,6 +14,7 @@ struct CudaFacts {
   int driver_version = 0, needed_version = 0;
   int devices = 0;
   std::string failure = {};  // of the runtime where it could not count devices; empty if it could
+  bool forked = false;       // the process is a child of one that has used CUDA, whose state it cannot use
   // Of the device asked for, if there is one.
   int ordinal = 0;
   std::string name = {};
@@ -30,10 +31,10 @@ struct CudaTargets {
 CudaTargets cuda_targets();
 
 // Throws unsupported, in one sentence that names what is missing, unless the device can be used: no driver, one too
-// old, no device, no such device, a device without kernels (the message lists those compiled).
+// old, a forked process, no device, no such device, a device without kernels (the message lists those compiled).
 void require_cuda(const CudaFacts& facts, const CudaTargets& targets);
 
-// Asks the runtime, makes device `ordinal` the calling thread's, and throws as require_cuda.
+// Asks the runtime and throws as require_cuda.
 const DeviceApi& open_cuda(int ordinal);
 
 }  // namespace tw

@@ -1,7 +1,7 @@
 // The table of a device: whole operations, put on a stream by one host thread. Where the CPU's table has kernels for
 // slices that a team of threads shares (kernels/kernel_table.h), this one has an entry for what a model asks for: all
 // rows, all heads of all sequences. Formulas, aliasing and accuracy are the kernel table's. Pointers are memory that
-// the device reads: its own, or the host's where that is mapped for it, as sequences, ids and rows to gather are.
+// the device reads: its own, or the host's where that is mapped for it.
 //
 // Entries return at once and report nothing: a device keeps its first error, and whoever waits for the stream gets it.
 #pragma once

@@ -37,6 +37,8 @@ struct Exec {
   float* scratch;                             // this member's own, for attention; 64-byte aligned
   const DeviceTable* device = nullptr;        // where operations run; null: here. The team is then one member
   DeviceStream stream = nullptr;              // of the device
+  int64_t to_device = 0;                      // bytes from what the host staged for operations to read (sequences,
+                                              // rows, ids, pixels and their table) to the device's copy of it
   uint8_t* quantized = nullptr;               // shared: the input of an eight-bit product, as many rows as any op has
   float* quantized_scale = nullptr;           // shared: a scale for each of those rows
   int32_t* quantized_zero = nullptr;          // shared: a zero point for each of those rows

@@ -6,7 +6,16 @@
 namespace tw::on_device {
 namespace {
 
-AttentionBatchArgs batch(Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads) {
+// The device's copy of an array.
+template <class T>
+const T* staged(const Exec& ex, const T* array) {
+  return array == nullptr
+             ? nullptr
+             : reinterpret_cast<const T*>(reinterpret_cast<uintptr_t>(array) + static_cast<uintptr_t>(ex.to_device));
+}
+
+AttentionBatchArgs batch(const Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences,
+                         int64_t heads) {
   const int64_t width = q.columns / heads;
   int64_t most_queries = 0;
   for (const Sequence& s : sequences) most_queries = std::max(most_queries, s.queries);
@@ -18,7 +27,7 @@ AttentionBatchArgs batch(Tensor out, Tensor q, Tensor k, Tensor v, std::span<con
           .v_stride = v.stride,
           .out = out.data,
           .out_stride = out.stride,
-          .sequences = sequences.data(),
+          .sequences = staged(ex, sequences.data()),
           .items = std::ssize(sequences),
           .heads = heads,
           .width = width,
@@ -45,7 +54,7 @@ void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, 
   }
   const int64_t depth = bf16_depth(w.k);
   // Products read whole lines of k: zeros behind the row's end.
-  ex.device->clear(ex.stream, {x.bf16_row(0) + x.columns, x.stride, x.rows, depth - x.columns});
+  if (depth > x.columns) ex.device->clear(ex.stream, {x.bf16_row(0) + x.columns, x.stride, x.rows, depth - x.columns});
   ex.device->linear_bf16(ex.stream, {.x = x.bf16_row(0),
                                      .x_stride = x.stride,
                                      .weights = static_cast<const uint16_t*>(w.strips),
@@ -76,12 +85,12 @@ void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w) {
 
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads) {
   const auto entry = q.dtype == DType::bf16 ? ex.device->attention_bf16 : ex.device->attention;
-  entry(ex.stream, batch(out, q, k, v, sequences, heads));
+  entry(ex.stream, batch(ex, out, q, k, v, sequences, heads));
 }
 
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads,
                const AttentionTerms& t) {
-  AttentionBatchArgs args = batch(out, q, k, v, sequences, heads);
+  AttentionBatchArgs args = batch(ex, out, q, k, v, sequences, heads);
   if (t.key_head_step != 0) args.key_head_step = t.key_head_step;
   args.full = true;
   args.bias = t.bias;
@@ -101,7 +110,7 @@ void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<con
 void gather_rows(Exec& ex, Tensor y, Tensor x, const int64_t* rows) {
   ex.device->gather_rows(ex.stream, {.x = x.data,
                                      .x_stride = x.stride,
-                                     .rows = rows,
+                                     .rows = staged(ex, rows),
                                      .y = y.data,
                                      .y_stride = y.stride,
                                      .count = y.rows,
@@ -129,9 +138,9 @@ void embed(Exec& ex, Tensor y, const float* word, const float* type, const float
   ex.device->embed(ex.stream, {.word = word,
                                .type = type,
                                .position = position,
-                               .ids = ids,
-                               .type_ids = type_ids,
-                               .position_ids = position_ids,
+                               .ids = staged(ex, ids),
+                               .type_ids = staged(ex, type_ids),
+                               .position_ids = staged(ex, position_ids),
                                .y = y.f32(),
                                .y_stride = y.stride,
                                .rows = y.rows,
@@ -151,8 +160,8 @@ void add_periodic(Exec& ex, Tensor y, const float* table, int64_t period) {
 void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
   const int64_t rows = y.rows / items;
   const auto entry = s.u8 ? ex.device->patches_u8 : ex.device->patches_f32;
-  entry(ex.stream, {.item = {.pixels = s.pixels,
-                             .table = s.table,
+  entry(ex.stream, {.item = {.pixels = staged(ex, static_cast<const char*>(s.pixels)),
+                             .table = staged(ex, s.table),
                              .width = s.width,
                              .height = s.height,
                              .channels = s.channels,

@@ -1,5 +1,6 @@
 // The operations of ops.h where Exec names a device: each one or two entries of its table, for all rows at once, called
-// by a team of one. What tensors, weights and index arrays point to is memory that the device reads.
+// by a team of one. What tensors and weights point to is memory that the device reads; arrays that say what to read
+// (sequences, rows, ids) and pixels are the host's, and Exec says where the device's copy is.
 #pragma once
 
 #include "kernels/ops.h"

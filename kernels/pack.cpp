@@ -1,6 +1,7 @@
 #include "kernels/pack.h"
 
 #include <cstring>
+#include <utility>
 
 #include "core/checked_math.h"
 
@@ -97,6 +98,16 @@ void PackedMatrix::set_rows(int64_t first, int64_t count, const float* rows) {
     }
     r0 += in_strip;
   }
+}
+
+PackedMatrix PackedMatrix::moved_to(Buffer memory) const {
+  PackedMatrix m;
+  m.memory_ = std::move(memory);
+  m.type_ = type_;
+  m.n_ = n_;
+  m.k_ = k_;
+  m.depth_ = depth_;
+  return m;
 }
 
 PackedMatrix PackedMatrix::rounded() const {

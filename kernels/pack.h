@@ -27,6 +27,9 @@ class PackedMatrix {
   const float* f32_strip_at(int64_t n0) const { return static_cast<const float*>(strip_at(n0)); }
   // The same matrix in bf16. This one is f32. Throws out_of_memory.
   PackedMatrix rounded() const;
+  // The same matrix with its strips elsewhere: in memory that a copy of them is in, or on its way to.
+  PackedMatrix moved_to(Buffer memory) const;
+  const Buffer& memory() const { return memory_; }
   // Gives the memory back; n(), k() and type() stay.
   void release() { memory_ = Buffer(); }
   DType type() const { return type_; }

@@ -81,6 +81,29 @@ void Bert::bind(WeightBinder& w, const std::string& prefix) {
   }
 }
 
+void Bert::upload(WeightUpload& upload, const Bert& from) {
+  upload.copy(word_, from.word_);
+  upload.copy(position_, from.position_);
+  upload.copy(type_, from.type_);
+  upload.copy(embedding_norm_, from.embedding_norm_);
+  upload.copy(pooler_, from.pooler_);
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    BertBlock& to = blocks_[i];
+    const BertBlock& b = from.blocks_[i];
+    upload.copy(to.qkv, b.qkv);
+    upload.copy(to.out, b.out);
+    upload.copy(to.attention_norm, b.attention_norm);
+    upload.copy(to.intermediate, b.intermediate);
+    upload.copy(to.output, b.output);
+    upload.copy(to.output_norm, b.output_norm);
+    upload.copy(to.distances, b.distances);
+    if (!b.cross) continue;
+    upload.copy(to.cross->qkv, b.cross->qkv);
+    upload.copy(to.cross->out, b.cross->out);
+    upload.copy(to.cross->norm, b.cross->norm);
+  }
+}
+
 // clang-format off
 
 // Devlin et al. 2019 (arXiv:1810.04805): embeddings, then post-norm transformer layers.
@@ -170,11 +193,11 @@ Tensor blocks_of(const float* data, int64_t rows, int64_t d) {
   return matrix(const_cast<float*>(data), rows, d);  // only read; Tensor has one pointer type for both directions
 }
 
-// Attention in f32, its result also as products read it.
-void attention_in_f32(Exec& ex, const BertScratch& s, Tensor c, Tensor q, Tensor k, Tensor v,
-                      std::span<const Sequence> sequences, int64_t heads, const AttentionTerms& terms) {
+// Attention, its result as products read it; `terms` null: plain attention.
+void attention_into(Exec& ex, const BertScratch& s, Tensor c, Tensor q, Tensor k, Tensor v,
+                    std::span<const Sequence> sequences, int64_t heads, const AttentionTerms* terms) {
   const Tensor a = s.a.row_range(0, q.rows).column_range(0, q.columns);
-  attention(ex, a, q, k, v, sequences, heads, terms);
+  terms == nullptr ? attention(ex, a, q, k, v, sequences, heads) : attention(ex, a, q, k, v, sequences, heads, *terms);
   if (a.dtype != c.dtype) copy_rows(ex, c, a);
 }
 
@@ -182,7 +205,7 @@ void attention_in_f32(Exec& ex, const BertScratch& s, Tensor c, Tensor q, Tensor
 
 void Bert::attend(Exec& ex, const BertBlock& b, BertScratch& s, Tensor c, Tensor q, Tensor k, Tensor v,
                   std::span<const Sequence> sequences, const BertPass* pass) const {
-  if (pass == nullptr && plain_attention()) return attention(ex, c, q, k, v, sequences, b.heads);
+  if (pass == nullptr && plain_attention()) return attention_into(ex, s, c, q, k, v, sequences, b.heads, nullptr);
   AttentionTerms terms;
   if (pass != nullptr) {
     terms = pass->self;
@@ -201,7 +224,7 @@ void Bert::attend(Exec& ex, const BertBlock& b, BertScratch& s, Tensor c, Tensor
     sequences = pass->by_block;
     terms.key_head_step = keys * d;
   }
-  attention_in_f32(ex, s, c, q, k, v, sequences, b.heads, terms);
+  attention_into(ex, s, c, q, k, v, sequences, b.heads, &terms);
 }
 
 void Bert::attend_encoder(Exec& ex, const BertCross& b, BertScratch& s, Tensor c, Tensor q,
@@ -217,8 +240,8 @@ void Bert::attend_encoder(Exec& ex, const BertCross& b, BertScratch& s, Tensor c
       store_heads(ex, {pass.cross_keys.to, pass.given_keys, items, heads, 0, rows}, q);
       store_heads(ex, {pass.cross_values.to, pass.given_values, items, heads, 0, rows}, q);
     }
-    attention_in_f32(ex, s, c, q, blocks_of(pass.given_keys, all, d), blocks_of(pass.given_values, all, d), e.by_block,
-                     heads, terms);
+    attention_into(ex, s, c, q, blocks_of(pass.given_keys, all, d), blocks_of(pass.given_values, all, d), e.by_block,
+                   heads, &terms);
     return;
   }
   const Tensor k = e.kv.column_range(0, width), v = e.kv.column_range(padded, width);
@@ -227,7 +250,7 @@ void Bert::attend_encoder(Exec& ex, const BertCross& b, BertScratch& s, Tensor c
     store_heads(ex, pass.cross_keys, k);
     store_heads(ex, pass.cross_values, v);
   }
-  attention_in_f32(ex, s, c, q, k, v, e.by_row, heads, pass.cross);
+  attention_into(ex, s, c, q, k, v, e.by_row, heads, &pass.cross);
 }
 
 }  // namespace tw

@@ -11,6 +11,7 @@
 #include "models/capture.h"
 #include "models/config.h"
 #include "models/stop.h"
+#include "models/weight_upload.h"
 #include "models/weights.h"
 
 namespace tw {
@@ -72,6 +73,9 @@ class Bert {
   // `prefix`: "text_model." in a full checkpoint, "" in a stand-alone one, which may have a pooler.
   void bind(WeightBinder& binder, const std::string& prefix);
 
+  // Instead of bind(): the weights of `from`, a tower of the same configuration, in a device's memory.
+  void upload(WeightUpload& upload, const Bert& from);
+
   // Calls body(Linear) for the products of every block.
   template <class Body>
   void for_each_linear(Body body) const {
@@ -97,6 +101,10 @@ class Bert {
 
   // The type in which the plain driver's attention works, given that of the activations.
   DType attention_type(DType activations) const { return plain_attention() ? activations : DType::f32; }
+  // And on a device, where wide heads are f32.
+  DType device_attention_type(DType activations) const {
+    return config_.head_dim() > kWidestDeviceHead ? DType::f32 : attention_type(activations);
+  }
   bool plain_attention() const { return !relative_ && !config_.is_decoder; }
   bool relative() const { return relative_; }
   bool has_pooler() const { return pooler_.weights.n() > 0; }

@@ -78,6 +78,36 @@ std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoin
   return model;
 }
 
+std::shared_ptr<const ChineseClip> ChineseClip::on_device(const DeviceHandle& device) const {
+  if (precision_ == Precision::int8) {
+    throw Error(ErrorCode::unsupported, {.field = std::string("device \"") + device.api->name + "\"",
+                                         .expected = "a model in f32 or bf16",
+                                         .found = "int8",
+                                         .note = "there are no kernels for eight-bit products yet"});
+  }
+  const std::lock_guard lock(making_copies_);
+  for (const DeviceCopy& copy : copies_)
+    if (copy.device == device) return copy.model;
+  const Towers towers = !text_ ? Towers::image : !vision_ ? Towers::text : Towers::both;
+  std::shared_ptr<ChineseClip> model(new ChineseClip(config_, towers));
+  model->upload(*this, device);
+  copies_.push_back({device, model});
+  return model;
+}
+
+void ChineseClip::upload(const ChineseClip& from, const DeviceHandle& device) {
+  const DeviceScope scope(device);
+  WeightUpload upload(*device.api);
+  if (text_) text_->upload(upload, *from.text_);
+  if (vision_) vision_->upload(upload, *from.vision_);
+  upload.copy(text_projection_, from.text_projection_);
+  upload.copy(image_projection_, from.image_projection_);
+  upload.finish();
+  logit_scale_ = from.logit_scale_;
+  precision_ = from.precision_;
+  weight_bytes_ = from.weight_bytes_;
+}
+
 void ChineseClip::quantize(const LoadOptions& options) {
   const CalibrationInputs built_in;
   const Calibration calibration =

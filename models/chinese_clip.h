@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <vector>
 
 #include "models/bert.h"
 #include "models/vit.h"
@@ -11,8 +13,8 @@ namespace tw {
 
 enum class Towers { both, text, image };
 
-// Or one tower alone, where the configuration is of one. Immutable after loading; share it between Sessions and
-// threads.
+// Or one tower alone, where the configuration is of one. Immutable after loading, but for the copies on devices that it
+// keeps; share it between Sessions and threads.
 class ChineseClip {
  public:
   // Reads and packs what `towers` needs. Throws missing_tensor or shape_mismatch with every difference between the
@@ -39,6 +41,10 @@ class ChineseClip {
   DType activation_type() const { return precision_ == Precision::f32 ? DType::f32 : DType::bf16; }
   int64_t weight_bytes() const { return weight_bytes_; }
 
+  // The same model with its weights in a device's memory: made by the first call, kept until this one is gone. Throws
+  // unsupported for eight-bit models, and as DeviceScope and Buffer; then nothing is kept. Any thread.
+  std::shared_ptr<const ChineseClip> on_device(const DeviceHandle& device) const;
+
   // Calls body(Linear) for the products of every block of the towers that are loaded.
   template <class Body>
   void for_each_linear(Body body) const {
@@ -50,6 +56,7 @@ class ChineseClip {
   ChineseClip(const ChineseClipConfig& config, Towers towers);
   // Puts eight-bit products in the place of f32 ones, scaled by what a calibration run shows.
   void quantize(const LoadOptions& options);
+  void upload(const ChineseClip& from, const DeviceHandle& device);
   // Binds everything once and checks it against the checkpoint.
   void check_fit(WeightBinder& binder);
   void bind(WeightBinder& binder);
@@ -61,6 +68,13 @@ class ChineseClip {
   float logit_scale_ = 0;
   Precision precision_ = Precision::f32;
   int64_t weight_bytes_ = 0;
+
+  struct DeviceCopy {
+    DeviceHandle device;
+    std::shared_ptr<const ChineseClip> model;
+  };
+  mutable std::mutex making_copies_;
+  mutable std::vector<DeviceCopy> copies_;
 };
 
 // Logits and what is computed from them. Plain functions over dense row-major arrays; no state, any thread.

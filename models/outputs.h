@@ -20,6 +20,10 @@ class Outputs {
     Buffer values;  // f32, row-major; no memory if there is no element
   };
 
+  Outputs() = default;
+  // In the host's memory, but where `device` writes too; null: no device.
+  explicit Outputs(const DeviceApi* device) : device_(device) {}
+
   // Room for an array of zeros, which stays where it is. Throws limit_exceeded or out_of_memory naming the array.
   float* add(std::string name, std::vector<int64_t> shape);
 
@@ -27,6 +31,7 @@ class Outputs {
   const Array* find(std::string_view name) const;
 
  private:
+  const DeviceApi* device_ = nullptr;
   std::vector<Array> arrays_;
 };
 

@@ -12,14 +12,15 @@ namespace tw {
 
 // Everything an encode writes to besides its output.
 struct Session::Scratch {
-  int64_t rows = 0;  // tokens in a slice
+  int64_t rows = 0;   // tokens in a slice
+  int64_t items = 0;  // texts or images in it
   BertScratch text;
   VitScratch vision;
   OpMemory ops;
-  // Where sequences begin; as many as a slice can hold.
-  Sequence *every_token = nullptr, *first_token = nullptr;  // [rows]
-  int64_t* first_rows = nullptr;                            // [rows]
-  int32_t *type_zeros = nullptr, *positions = nullptr;      // [rows]
+  Tensor result;  // [items, J] on a device
+  // What SliceInputs is made over; on a device it has its own.
+  std::byte* inputs = nullptr;
+  int64_t inputs_bytes = 0;
 };
 
 namespace {
@@ -40,47 +41,88 @@ const SessionOptions& checked(const SessionOptions& options) {
   return options;
 }
 
+// Tokens in a slice: what is asked for, or one item's.
+int64_t rows_in_slice(const ChineseClip& model, const SessionOptions& options) {
+  const int64_t text = model.text() != nullptr ? model.text()->config().max_position_embeddings : 0;
+  const int64_t image = model.vision() != nullptr ? model.vision()->config().tokens() : 0;
+  return std::max({options.max_rows, text, image, int64_t{1}});
+}
+
+// Texts or images; on a device, where each has its result in memory that is pinned, no more than there are when texts
+// are short.
+int64_t items_in_rows(int64_t rows, const SessionOptions& options) {
+  constexpr int64_t kShortText = 8;  // tokens
+  return options.device ? std::max<int64_t>(1, rows / kShortText) : rows;
+}
+
+// The most that SliceInputs of either tower takes.
+int64_t slice_input_bytes(const ChineseClip& model, int64_t rows, int64_t items, bool staged) {
+  int64_t text = 0, image = 0;
+  const auto add = [](int64_t& sum, int64_t count, size_t size) {
+    sum += round_up(count * static_cast<int64_t>(size), static_cast<int64_t>(kAlignment));
+  };
+  for (int64_t* sum : {&text, &image}) {
+    add(*sum, items, sizeof(Sequence));  // every token
+    add(*sum, items, sizeof(Sequence));  // the first
+  }
+  add(text, items, sizeof(int64_t));                                            // first rows
+  for (int i = 0; i < (staged ? 3 : 2); ++i) add(text, rows, sizeof(int32_t));  // types, positions, staged ids
+  if (const Vit* vision = model.vision(); vision != nullptr && staged) {
+    const VisionConfig& c = vision->config();
+    add(image, 3 * 256, sizeof(float));
+    add(image, rows / c.tokens() * c.num_channels * c.image_size * c.image_size, sizeof(float));
+  }
+  return std::max(text, image);
+}
+
 }  // namespace
 
 Session::Scratch Session::plan(Arena& arena, const ChineseClip& model, const SessionOptions& options) {
   Scratch s;
   const Bert* text = model.text();
   const Vit* vision = model.vision();
-  const int64_t longest_text = text != nullptr ? text->config().max_position_embeddings : 0;
   const int64_t image_tokens = vision != nullptr ? vision->config().tokens() : 0;
   const DType type = model.activation_type();
-  s.rows = std::max({options.max_rows, longest_text, image_tokens, int64_t{1}});
+  const bool device = static_cast<bool>(options.device);
+  s.rows = rows_in_slice(model, options);
+  s.items = items_in_rows(s.rows, options);
+  const auto plan_text = [&](Arena& a) {
+    const DType attention = device ? text->device_attention_type(type) : text->attention_type(type);
+    s.text = BertScratch::plan(a, text->config(), s.rows, type, attention);
+  };
+  const auto plan_vision = [&](Arena& a) {
+    const DType attention = device ? vision->device_attention_type(type) : type;
+    s.vision = VitScratch::plan(a, vision->config(), s.rows, s.rows / image_tokens, type, attention);
+  };
   // Both towers use the same memory: they never run at once.
   if (text != nullptr && vision != nullptr) {
     Arena text_only, vision_only;
-    BertScratch::plan(text_only, text->config(), s.rows, type, text->attention_type(type));
-    VitScratch::plan(vision_only, vision->config(), s.rows, s.rows / image_tokens, type, type);
+    plan_text(text_only), plan_vision(vision_only);
     const int64_t bytes = std::max(text_only.used(), vision_only.used());
     if (std::byte* shared = static_cast<std::byte*>(arena.take_bytes(bytes))) {
       Arena first(shared, bytes), second(shared, bytes);
-      s.text = BertScratch::plan(first, text->config(), s.rows, type, text->attention_type(type));
-      s.vision = VitScratch::plan(second, vision->config(), s.rows, s.rows / image_tokens, type, type);
+      plan_text(first), plan_vision(second);
     }
   } else if (text != nullptr) {
-    s.text = BertScratch::plan(arena, text->config(), s.rows, type, text->attention_type(type));
+    plan_text(arena);
   } else if (vision != nullptr) {
-    s.vision = VitScratch::plan(arena, vision->config(), s.rows, s.rows / image_tokens, type, type);
+    plan_vision(arena);
+  }
+  if (device) {
+    s.result = arena.take(s.items, model.embedding_width());
+    return s;
   }
   int64_t attention_floats = 0;
-  if (text != nullptr)
-    attention_floats = attention_scratch_floats(longest_text, text->config().head_dim(), text->attention_type(type));
+  if (text != nullptr) {
+    const TextConfig& c = text->config();
+    attention_floats = attention_scratch_floats(c.max_position_embeddings, c.head_dim(), text->attention_type(type));
+  }
   if (vision != nullptr)
     attention_floats =
         std::max(attention_floats, attention_scratch_floats(image_tokens, vision->config().head_dim(), type));
   s.ops = plan_ops(arena, model, options.threads, attention_floats, s.rows);
-  const auto array = [&]<class T>(T*& pointer) {
-    pointer = static_cast<T*>(arena.take_bytes(s.rows * static_cast<int64_t>(sizeof(T))));
-  };
-  array(s.every_token);
-  array(s.first_token);
-  array(s.first_rows);
-  array(s.type_zeros);
-  array(s.positions);
+  s.inputs_bytes = slice_input_bytes(model, s.rows, s.items, false);
+  s.inputs = static_cast<std::byte*>(arena.take_bytes(s.inputs_bytes));
   return s;
 }
 
@@ -103,7 +145,17 @@ const Session::OpMemory& Session::op_memory() const { return scratch_->ops; }
 
 int64_t Session::items_in_slice(int64_t rows_each) const { return std::max<int64_t>(1, scratch_->rows / rows_each); }
 
+SessionDevice::Sizes Session::device_sizes(const ChineseClip& model, const SessionOptions& options) {
+  Arena measure;
+  plan(measure, model, options);
+  const int64_t rows = rows_in_slice(model, options), items = items_in_rows(rows, options);
+  return {.scratch = measure.used(),
+          .inputs = slice_input_bytes(model, rows, items, true),
+          .results = items * model.embedding_width() * size_of(DType::f32)};
+}
+
 int64_t Session::scratch_bytes(const ChineseClip& model, const SessionOptions& options) {
+  if (options.device) return device_sizes(model, options).total();
   Arena measure;
   plan(measure, model, options);
   return measure.used();
@@ -124,15 +176,47 @@ Session::Session(std::shared_ptr<const ChineseClip> model, const SessionOptions&
                                             .expected = "at most " + std::to_string(options.memory_budget) + " bytes",
                                             .found = std::to_string(bytes) + " bytes of scratch"});
   }
-  memory_ = Buffer(bytes, "session scratch");
-  Arena arena(memory_);
+  running_ = model_;
+  if (options.device) {
+    running_ = model_->on_device(options.device.handle);
+    device_sizes_ = device_sizes(*model_, options);
+    device_ = std::make_unique<SessionDevice>(options.device, device_sizes_);
+  } else {
+    memory_ = Buffer(bytes, "session scratch");
+  }
+  Arena arena(device_ ? device_->scratch() : memory_);
   scratch_ = std::make_unique<Scratch>(plan(arena, *model_, options));
 }
 
 Session::~Session() = default;
 
+SliceInputs Session::slice_inputs() {
+  return device_ ? device_->inputs() : SliceInputs(scratch_->inputs, scratch_->inputs_bytes, false);
+}
+
+template <class Body>
+void Session::run_slice(const SliceInputs& inputs, int64_t items, float* out, const EmbedOptions& options,
+                        int64_t layers, Body body) {
+  if (device_) {
+    const Tensor result = scratch_->result.row_range(0, items);
+    device_->run(inputs, result, out, [&](Exec& ex) { body(ex, result); });
+  } else {
+    const Tensor result = matrix(out, items, model_->embedding_width());
+    run(scratch_->ops, options, layers, [&](Exec& ex) { body(ex, result); });
+  }
+}
+
+void Session::check(const EmbedOptions& options) const {
+  if (!device_) return;
+  const char* refused = options.capture != nullptr ? "capture" : options.profile != nullptr ? "profile" : nullptr;
+  if (refused != nullptr)
+    throw Error(ErrorCode::unsupported,
+                {.field = refused, .note = "sessions on the CPU have it, those on a device do not"});
+}
+
 void Session::encode_images(const ImageBatch& images, std::span<float> out, const EmbedOptions& options) {
   const OccupiedSession occupied(busy_);
+  check(options);
   const Vit* vision = model_->vision();
   if (vision == nullptr) invalid("images", "a model with its image tower loaded", "none");
   const VisionConfig& c = vision->config();
@@ -143,7 +227,7 @@ void Session::encode_images(const ImageBatch& images, std::span<float> out, cons
     invalid("images", "a table, and a model of 3 channels, for byte pixels",
             std::to_string(c.num_channels) + " channels");
   Stop stop(options.cancel, options.deadline);
-  const int64_t per_slice = scratch_->rows / c.tokens();
+  const int64_t per_slice = std::min(scratch_->rows / c.tokens(), scratch_->items);
   const int64_t image_bytes =
       c.image_size * c.image_size * c.num_channels * (images.u8 ? 1 : static_cast<int64_t>(sizeof(float)));
   for (int64_t first = 0; first < images.count; first += per_slice) {
@@ -156,25 +240,31 @@ void Session::encode_images(const ImageBatch& images, std::span<float> out, cons
 }
 
 void Session::encode_image_slice(const ImageBatch& images, float* out, const EmbedOptions& options, Stop& stop) {
-  const Vit& vision = *model_->vision();
+  const Vit& vision = *running_->vision();
   const VisionConfig& c = vision.config();
   const int64_t tokens = c.tokens();
-  Scratch& s = *scratch_;
+  SliceInputs in = slice_inputs();
+  const auto every_token = in.make<Sequence>(images.count), class_token = in.make<Sequence>(images.count);
   for (int64_t i = 0; i < images.count; ++i) {
-    s.every_token[i] = {i * tokens, tokens, i * tokens, tokens};
-    s.first_token[i] = {i, 1, i * tokens, tokens};
+    every_token[static_cast<size_t>(i)] = {i * tokens, tokens, i * tokens, tokens};
+    class_token[static_cast<size_t>(i)] = {i, 1, i * tokens, tokens};
   }
-  const size_t count = static_cast<size_t>(images.count);
-  const ImageRows rows{{s.every_token, count}, {s.first_token, count}};
-  const PatchSource pixels{images.pixels, images.u8,      images.table, c.image_size,
-                           c.image_size,  c.num_channels, c.patch_size};
-  const Tensor result = matrix(out, images.count, model_->embedding_width());
-  run(s.ops, options, c.num_hidden_layers, [&](Exec& ex) {
-    const Tensor pooled = vision.forward(ex, s.vision, pixels, rows, stop, options.capture);
+  const int64_t values = images.count * c.image_size * c.image_size * c.num_channels;
+  const PatchSource pixels{
+      in.given(static_cast<const std::byte*>(images.pixels), values * (images.u8 ? 1 : size_of(DType::f32))),
+      images.u8,
+      images.u8 ? in.given(images.table, 3 * 256) : nullptr,
+      c.image_size,
+      c.image_size,
+      c.num_channels,
+      c.patch_size};
+  run_slice(in, images.count, out, options, c.num_hidden_layers, [&](Exec& ex, Tensor result) {
+    const Tensor pooled =
+        vision.forward(ex, scratch_->vision, pixels, {every_token, class_token}, stop, options.capture);
     if (stop.stopped()) return;
     const Tap tap{options.capture, "image"};
     ex.enter("vision");
-    project(ex, result, pooled, model_->image_projection());
+    project(ex, result, pooled, running_->image_projection());
     tap(ex, "features", result);
     if (options.normalize) l2_normalize(ex, result, result);
     if (options.normalize) tap(ex, "embeds", result);
@@ -215,6 +305,7 @@ void Session::check(const TextBatch& texts) const {
 
 void Session::encode_texts(const TextBatch& texts, std::span<float> out, const EmbedOptions& options) {
   const OccupiedSession occupied(busy_);
+  check(options);
   if (model_->text() == nullptr) invalid("texts", "a model with its text tower loaded", "none");
   check(texts);
   const int64_t count = static_cast<int64_t>(texts.offsets.size()) - 1, width = model_->embedding_width();
@@ -224,7 +315,7 @@ void Session::encode_texts(const TextBatch& texts, std::span<float> out, const E
   const int64_t* offsets = texts.offsets.data();
   for (int64_t first = 0; first < count;) {
     int64_t end = first + 1;
-    while (end < count && offsets[end + 1] - offsets[first] <= scratch_->rows) ++end;
+    while (end < count && end - first < scratch_->items && offsets[end + 1] - offsets[first] <= scratch_->rows) ++end;
     encode_text_slice(texts, first, end - first, out.data() + first * width, options, stop);
     throw_if_stopped(stop);
     first = end;
@@ -233,33 +324,46 @@ void Session::encode_texts(const TextBatch& texts, std::span<float> out, const E
 
 void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t count, float* out,
                                 const EmbedOptions& options, Stop& stop) {
-  Scratch& s = *scratch_;
   const int64_t begin = texts.offsets[static_cast<size_t>(first)];
+  const int64_t tokens = texts.offsets[static_cast<size_t>(first + count)] - begin;
+  SliceInputs in = slice_inputs();
+  const auto every_token = in.make<Sequence>(count), first_token = in.make<Sequence>(count);
+  const auto first_rows = in.make<int64_t>(count);
   for (int64_t i = 0; i < count; ++i) {
     const int64_t row = texts.offsets[static_cast<size_t>(first + i)] - begin;
     const int64_t length = texts.offsets[static_cast<size_t>(first + i + 1)] - begin - row;
-    s.every_token[i] = {row, length, row, length};
-    s.first_token[i] = {i, 1, row, length};
-    s.first_rows[i] = row;
-    for (int64_t t = 0; t < length; ++t) s.positions[row + t] = static_cast<int32_t>(t);
+    const auto at = static_cast<size_t>(i);
+    every_token[at] = {row, length, row, length};
+    first_token[at] = {i, 1, row, length};
+    first_rows[at] = row;
   }
-  const size_t n = static_cast<size_t>(count);
-  const PackedTexts packed{
-      .ids = texts.ids.data() + begin,
-      .type_ids = texts.type_ids.empty() ? s.type_zeros : texts.type_ids.data() + begin,
-      .position_ids = texts.position_ids.empty() ? s.positions : texts.position_ids.data() + begin,
-      .tokens = texts.offsets[static_cast<size_t>(first + count)] - begin,
-      .every_token = {s.every_token, n},
-      .first_token = {s.first_token, n},
-      .first_rows = {s.first_rows, n},
+  // Of the caller, or what stands for a missing array.
+  const auto ids_or = [&](std::span<const int32_t> given, auto missing) -> const int32_t* {
+    if (!given.empty()) return in.given(given.data() + begin, tokens);
+    const auto made = in.make<int32_t>(tokens);
+    missing(made);
+    return made.data();
   };
-  const Tensor result = matrix(out, count, model_->embedding_width());
-  run(s.ops, options, model_->text()->config().num_hidden_layers, [&](Exec& ex) {
-    const Tensor pooled = model_->text()->forward(ex, s.text, packed, stop, options.capture);
+  const auto zeros = [](std::span<int32_t> types) { std::fill(types.begin(), types.end(), 0); };
+  const auto counted = [&](std::span<int32_t> positions) {
+    for (const Sequence& s : every_token)
+      for (int64_t t = 0; t < s.keys; ++t) positions[static_cast<size_t>(s.first_key + t)] = static_cast<int32_t>(t);
+  };
+  const PackedTexts packed{
+      .ids = in.given(texts.ids.data() + begin, tokens),
+      .type_ids = ids_or(texts.type_ids, zeros),
+      .position_ids = ids_or(texts.position_ids, counted),
+      .tokens = tokens,
+      .every_token = every_token,
+      .first_token = first_token,
+      .first_rows = first_rows,
+  };
+  run_slice(in, count, out, options, running_->text()->config().num_hidden_layers, [&](Exec& ex, Tensor result) {
+    const Tensor pooled = running_->text()->forward(ex, scratch_->text, packed, stop, options.capture);
     if (stop.stopped()) return;
     const Tap tap{options.capture, "text"};
     ex.enter(tap.tower);
-    project(ex, result, pooled, model_->text_projection());
+    project(ex, result, pooled, running_->text_projection());
     tap(ex, "features", result);
     if (options.normalize) l2_normalize(ex, result, result);
     if (options.normalize) tap(ex, "embeds", result);

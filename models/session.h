@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "models/chinese_clip.h"
 #include "models/forward.h"
+#include "models/session_device.h"
 
 namespace tw {
 
@@ -19,6 +20,7 @@ struct SessionOptions {
   int64_t max_rows = 2048;               // tokens in a slice; raised to what one image or one text needs
   const KernelTable* kernels = nullptr;  // null: the fastest this CPU runs
   int64_t memory_budget = 0;             // bytes of scratch; 0: no limit
+  Device device = {};                    // where encode calls run; none: on the threads
 };
 
 // What an encode call may be told besides its inputs.
@@ -57,9 +59,15 @@ struct TextBatch {
 // (captures apart, and a profile until it has room); forward passes allocate what they make, and keep their scratch.
 // Batches of any size run in slices of `max_rows` tokens. An embedding's bits depend on the model, the kernel table and
 // the input alone: not on the batch, its place in it, or the number of threads.
+//
+// On a device the calling thread puts a slice on the device's stream and waits for its embeddings; threads prepare
+// inputs, and compare() is theirs too. Forward passes read and write the host's memory from there. Captures and
+// profiles are refused (unsupported). What the device reports is thrown (internal, out_of_memory); the session may be
+// tried again, and other sessions are not concerned unless the device is lost.
 class Session {
  public:
-  // Throws limit_exceeded if the scratch would exceed the budget, out_of_memory if the system refuses it.
+  // Throws limit_exceeded if the scratch would exceed the budget, out_of_memory if the system refuses it; on a device
+  // what ChineseClip::on_device() does.
   Session(std::shared_ptr<const ChineseClip> model, const SessionOptions& options);
   ~Session();
 
@@ -81,12 +89,14 @@ class Session {
   int threads() const { return team_.threads(); }
   // For work between encode calls, such as preparing their input.
   Team& team() { return team_; }
-  int64_t scratch_bytes() const { return memory_.size(); }
+  int64_t scratch_bytes() const { return device_ ? device_sizes_.total() : memory_.size(); }
+  bool on_device() const { return device_ != nullptr; }
   // The scratch that a Session with these options takes.
   static int64_t scratch_bytes(const ChineseClip& model, const SessionOptions& options);
 
  private:
   struct Scratch;
+  static SessionDevice::Sizes device_sizes(const ChineseClip& model, const SessionOptions& options);
   static Scratch plan(Arena& arena, const ChineseClip& model, const SessionOptions& options);
   // Memory that operations use besides their arguments; shared by a team, but for attention's.
   struct OpMemory {
@@ -127,14 +137,22 @@ class Session {
         &region);
     if (options.profile != nullptr) options.profile->close();
   }
+  // The same of a forward pass, where this session runs.
+  template <class Body>
+  void run_pass(const OpMemory& memory, int64_t layers, Body body) {
+    device_ ? device_->run(body) : run(memory, {}, layers, body);
+  }
+  const DeviceApi* device_api() const { return device_ ? device_->device().handle.api : nullptr; }
   // `plan` of an arena, run twice: to measure, and over memory that grows to the largest pass so far.
   template <class Plan>
   auto forward_scratch(Plan plan) {
     Arena measure;
     plan(measure);
     if (forward_memory_.size() < measure.used()) {
+      constexpr const char* kPurpose = "scratch of a forward pass";
       forward_memory_ = Buffer();
-      forward_memory_ = Buffer(measure.used(), "scratch of a forward pass");
+      forward_memory_ =
+          device_ ? Buffer::on_device(*device_api(), measure.used(), kPurpose) : Buffer(measure.used(), kPurpose);
     }
     Arena arena(forward_memory_);
     return plan(arena);
@@ -144,13 +162,22 @@ class Session {
   void encode_text_slice(const TextBatch& texts, int64_t first, int64_t count, float* out, const EmbedOptions& options,
                          Stop& stop);
   void check(const TextBatch& texts) const;
+  void check(const EmbedOptions& options) const;
+  SliceInputs slice_inputs();
+  // body(ex, result) through `layers` layers, where this session runs; result [items, J] is, or comes to, `out`.
+  template <class Body>
+  void run_slice(const SliceInputs& inputs, int64_t items, float* out, const EmbedOptions& options, int64_t layers,
+                 Body body);
 
   std::shared_ptr<const ChineseClip> model_;
+  std::shared_ptr<const ChineseClip> running_;  // model_, or its copy on the device
   const KernelTable* kernels_;
   std::unique_ptr<ThreadPool> pool_;
   Team team_;
   Buffer memory_;
   Buffer forward_memory_;
+  SessionDevice::Sizes device_sizes_;
+  std::unique_ptr<SessionDevice> device_;  // null: the threads
   std::unique_ptr<Scratch> scratch_;
   WorkFront front_;
   std::atomic_flag busy_ = ATOMIC_FLAG_INIT;

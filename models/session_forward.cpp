@@ -1,9 +1,11 @@
 // Forward passes: the towers' full drivers over slices of a batch, into outputs that are made here.
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "core/checked_math.h"
 #include "core/error.h"
+#include "models/pass_memory.h"
 #include "models/session.h"
 #include "models/session_calls.h"
 
@@ -108,8 +110,15 @@ struct TextScratch {
 class TextSlice {
  public:
   TextSlice(const TextForward& given, const TextInputs& in, const TextTargets& to, const Bert& bert,
-            const TextScratch& scratch, int64_t first, int64_t count)
-      : given_(given), in_(in), to_(to), first_(first), count_(count) {
+            const TextScratch& scratch, const DeviceApi* device, int64_t first, int64_t count)
+      : given_(given),
+        in_(in),
+        to_(to),
+        memory_(device),
+        first_(first),
+        count_(count),
+        bias_(bias(in.mask)),
+        encoder_bias_(bias(in.encoder_mask)) {
     const TextConfig& c = bert.config();
     const int64_t length = in.length, keys = in.keys();
     for (int64_t i = 0; i < count; ++i) {
@@ -124,8 +133,8 @@ class TextSlice {
         encoder_by_block_.push_back(
             {i * length, length, i * c.num_attention_heads * in.encoder_length, in.encoder_length});
       }
-      encoder_.by_row = encoder_by_row_;
-      encoder_.by_block = encoder_by_block_;
+      encoder_.by_row = memory_.visible(encoder_by_row_);
+      encoder_.by_block = memory_.visible(encoder_by_block_);
     }
     blocks_.resize(static_cast<size_t>(c.num_hidden_layers));
     for (int64_t layer = 0; layer < c.num_hidden_layers; ++layer) {
@@ -138,51 +147,66 @@ class TextSlice {
     hidden_.push_back(to.hidden.back().from(first));
   }
 
-  BertRequest request() const {
-    const int64_t row = first_ * in_.length;
+  BertRequest request() {
+    const int64_t row = first_ * in_.length, rows = count_ * in_.length;
     const bool embeds = static_cast<bool>(given_.inputs_embeds);
     return {.items = count_,
             .length = in_.length,
-            .embeds = embeds ? given_.inputs_embeds.data + row * given_.inputs_embeds.shape[2] : nullptr,
-            .ids = in_.ids.data() + (embeds ? 0 : row),
-            .type_ids = in_.type_ids.data() + row,
-            .position_ids = in_.position_ids.data() + row,
-            .sequences = by_row_,
-            .first_rows = first_rows_,
+            .embeds = embeds ? from_first(given_.inputs_embeds) : nullptr,
+            .ids = memory_.visible(in_.ids.data() + (embeds ? 0 : row), rows),
+            .type_ids = memory_.visible(in_.type_ids.data() + row, rows),
+            .position_ids = memory_.visible(in_.position_ids.data() + row, rows),
+            .sequences = memory_.visible(by_row_),
+            .first_rows = memory_.visible(first_rows_),
             .passes = passes_,
             .hidden_states = hidden_,
             .last_hidden_state = to_.last.from(first_),
             .pooler_output = to_.pooler.from(first_)};
   }
+  const float* encoder_hidden_states() { return from_first(given_.encoder_hidden_states); }
 
  private:
-  AttentionTerms terms(const MaskBias& mask, int64_t layer, int64_t heads, const Target& weights) const {
+  // An array [items, ...] of the caller's from this slice's first item on.
+  const float* from_first(const Given<float>& array) {
+    if (!array) return nullptr;
+    int64_t each = 1;
+    for (int i = 1; i < array.rank; ++i) each *= array.shape[i];
+    return memory_.visible(array.data + first_ * each, count_ * each);
+  }
+
+  // The mask of this slice's items.
+  const float* bias(const MaskBias& mask) {
+    if (mask.data() == nullptr) return nullptr;
+    const int64_t begin = first_ * mask.item, all = std::ssize(mask.values);
+    return memory_.visible(mask.data() + begin, mask.item == 0 ? all : count_ * mask.item);
+  }
+
+  AttentionTerms terms(const MaskBias& mask, const float* mask_bias, int64_t layer, int64_t heads,
+                       const Target& weights) {
     AttentionTerms t;
-    t.bias = mask.data() == nullptr ? nullptr : mask.data() + first_ * mask.item;
+    t.bias = mask_bias;
     t.bias_item = mask.item;
     t.bias_query = mask.query;
-    t.head_scale = in_.head_mask.empty() ? nullptr : in_.head_mask.data() + layer * heads;
+    t.head_scale = in_.head_mask.empty() ? nullptr : memory_.visible(in_.head_mask.data() + layer * heads, heads);
     t.weights = weights.from(first_);
     return t;
   }
 
-  BertPass pass(int64_t layer, int64_t heads, const TextConfig& c, const TextScratch& scratch) const {
+  BertPass pass(int64_t layer, int64_t heads, const TextConfig& c, const TextScratch& scratch) {
     const auto at = static_cast<size_t>(layer);
-    const auto given = [&](int64_t part) -> const float* {
-      const Given<float>& a =
-          given_.past_key_values[static_cast<size_t>(layer * (in_.past_has_encoder ? 4 : 2) + part)];
-      return a.data + first_ * a.shape[1] * a.shape[2] * a.shape[3];
+    const auto given = [&](int64_t part) {
+      return from_first(given_.past_key_values[static_cast<size_t>(layer * (in_.past_has_encoder ? 4 : 2) + part)]);
     };
     BertPass p;
-    p.self = terms(in_.mask, layer, heads, to_.attentions[at]);
+    p.self = terms(in_.mask, bias_, layer, heads, to_.attentions[at]);
     p.self.causal = in_.causal;
     p.self.causal_first = in_.past;
     // With a cache the reference takes every query for the last key's (ChineseCLIPTextSelfAttention, use_cache).
     const bool cached = !given_.past_key_values.empty();
     p.self.distance_of_first = c.max_position_embeddings - 1 + (cached ? in_.keys() - 1 : 0);
     p.self.distance_step = cached ? 0 : 1;
-    p.by_block = blocks_[at];
     if (cached || to_.keys[at].data != nullptr) {
+      p.by_block = memory_.visible(blocks_[at]);
       const auto target = [&](const Target& wanted, float* room) {
         return wanted.data != nullptr ? wanted.from(first_) : room;
       };
@@ -193,7 +217,7 @@ class TextSlice {
     }
     if (!in_.has_encoder) return p;
     p.encoder = &encoder_;
-    p.cross = terms(in_.encoder_mask, layer, c.num_attention_heads, to_.cross_attentions[at]);
+    p.cross = terms(in_.encoder_mask, encoder_bias_, layer, c.num_attention_heads, to_.cross_attentions[at]);
     p.cross_keys = {to_.cross_keys[at].from(first_), nullptr, count_, c.num_attention_heads, in_.encoder_length, 0};
     p.cross_values = p.cross_keys;
     p.cross_values.to = to_.cross_values[at].from(first_);
@@ -204,7 +228,9 @@ class TextSlice {
   const TextForward& given_;
   const TextInputs& in_;
   const TextTargets& to_;
+  PassMemory memory_;
   int64_t first_, count_;
+  const float *bias_, *encoder_bias_;
   std::vector<Sequence> by_row_, encoder_by_row_, encoder_by_block_;
   std::vector<std::vector<Sequence>> blocks_;  // of each layer
   std::vector<int64_t> first_rows_;
@@ -221,10 +247,12 @@ class TextSlice {
 }  // namespace
 
 Outputs Session::forward(const TextForward& text, const ForwardOptions& options) {
-  const Bert* bert = model_->text();
+  const Bert* bert = running_->text();
   if (bert == nullptr) no_tower("inputs", "text");
   const TextInputs in(text, *bert);
-  Outputs outputs;
+  std::optional<DeviceScope> scope;
+  if (device_) scope.emplace(device_->device().handle);
+  Outputs outputs(device_api());
   if (const std::optional<PlainTexts> plain = model_->has_embeddings() ? plain_texts(text, in, *bert) : std::nullopt) {
     const Embedding to = add_embedding(outputs, text.wanted, in.items, *model_);
     const Target& out = text.wanted.embeds ? to.embeds : to.features;
@@ -258,6 +286,7 @@ Outputs Session::forward(const TextForward& text, const ForwardOptions& options)
       plan.text.keys = arena.take(most * in.keys(), c.hidden_size).f32();
       plan.text.values = arena.take(most * in.keys(), c.hidden_size).f32();
     }
+    if (device_) return plan;
     const int64_t floats = attention_scratch_floats(std::max(in.keys(), in.encoder_length), c.head_dim(), DType::f32);
     plan.ops = plan_ops(arena, *model_, team_.threads(), floats, most * each);
     return plan;
@@ -266,18 +295,18 @@ Outputs Session::forward(const TextForward& text, const ForwardOptions& options)
   Stop stop(options.cancel, options.deadline);
   for (int64_t first = 0; first < in.items; first += most) {
     const int64_t count = std::min(most, in.items - first), encoder_rows = count * in.encoder_length;
-    const TextSlice slice(text, in, to, *bert, s.text, first, count);
+    TextSlice slice(text, in, to, *bert, s.text, device_api(), first, count);
     const BertRequest request = slice.request();
+    const float* rows = in.has_encoder ? slice.encoder_hidden_states() : nullptr;
     BertScratch scratch = s.text.bert;
-    run(s.ops, {}, c.num_hidden_layers, [&](Exec& ex) {
+    run_pass(s.ops, c.num_hidden_layers, [&](Exec& ex) {
       if (in.has_encoder) {
-        const float* rows = text.encoder_hidden_states.data + first * in.encoder_length * c.hidden_size;
         copy_rows(ex, s.text.encoder_rows.row_range(0, encoder_rows),
                   matrix(const_cast<float*>(rows), encoder_rows, c.hidden_size));
       }
       const Tensor pooled = bert->forward(ex, scratch, request, stop);
       if (stop.stopped()) return;
-      to.embedding.make(ex, first, pooled, model_->text_projection());
+      to.embedding.make(ex, first, pooled, running_->text_projection());
     });
     throw_if_stopped(stop);
   }
@@ -285,19 +314,21 @@ Outputs Session::forward(const TextForward& text, const ForwardOptions& options)
 }
 
 Outputs Session::forward(const VisionForward& vision, const ForwardOptions& options) {
-  const Vit* vit = model_->vision();
+  const Vit* vit = running_->vision();
   if (vit == nullptr) no_tower("inputs", "image");
   const VisionConfig& c = vit->config();
   check_pixels(vision, c);
   const OccupiedSession occupied(busy_);
+  std::optional<DeviceScope> scope;
+  if (device_) scope.emplace(device_->device().handle);
   const int64_t items = vision.pixel_values.shape[0], height = vision.pixel_values.shape[2],
                 width = vision.pixel_values.shape[3], d = c.hidden_size, layers = c.num_hidden_layers;
   const int64_t rows = height / c.patch_size, columns = width / c.patch_size, tokens = 1 + rows * columns;
   std::vector<float> positions;
   if (height != c.image_size || width != c.image_size)
-    positions = interpolated_positions(vit->position_embedding(), c.grid(), rows, columns, d);
+    positions = interpolated_positions(model_->vision()->position_embedding(), c.grid(), rows, columns, d);
 
-  Outputs outputs;
+  Outputs outputs(device_api());
   const Wanted& w = vision.wanted;
   Target last, pooler;
   std::vector<Target> hidden(static_cast<size_t>(layers) + 1), attentions(static_cast<size_t>(layers));
@@ -319,6 +350,7 @@ Outputs Session::forward(const VisionForward& vision, const ForwardOptions& opti
   const Plan s = forward_scratch([&](Arena& arena) {
     Plan plan;
     plan.vit = VitScratch::plan(arena, c, most * tokens, most, type, DType::f32);
+    if (device_) return plan;
     const int64_t floats = attention_scratch_floats(tokens, c.head_dim(), DType::f32);
     plan.ops = plan_ops(arena, *model_, team_.threads(), floats, most * tokens);
     return plan;
@@ -332,7 +364,9 @@ Outputs Session::forward(const VisionForward& vision, const ForwardOptions& opti
     std::vector<float*> hidden_from, attentions_from;
     for (const Target& t : hidden) hidden_from.push_back(t.from(first));
     for (const Target& t : attentions) attentions_from.push_back(t.from(first));
-    const PatchSource pixels{vision.pixel_values.data + first * c.num_channels * height * width,
+    PassMemory memory(device_api());
+    const int64_t each = c.num_channels * height * width;
+    const PatchSource pixels{memory.visible(vision.pixel_values.data + first * each, count * each),
                              false,
                              nullptr,
                              height,
@@ -341,17 +375,17 @@ Outputs Session::forward(const VisionForward& vision, const ForwardOptions& opti
                              c.patch_size};
     const VitRequest request{.images = count,
                              .tokens = tokens,
-                             .sequences = sequences,
-                             .positions = positions.empty() ? nullptr : positions.data(),
+                             .sequences = memory.visible(sequences),
+                             .positions = positions.empty() ? nullptr : memory.visible(positions).data(),
                              .attentions = attentions_from,
                              .hidden_states = hidden_from,
                              .last_hidden_state = last.from(first)};
     VitScratch scratch = s.vit;
-    run(s.ops, {}, c.num_hidden_layers, [&](Exec& ex) {
+    run_pass(s.ops, c.num_hidden_layers, [&](Exec& ex) {
       const Tensor pooled = vit->forward(ex, scratch, pixels, request, stop);
       if (stop.stopped()) return;
       if (pooler.data != nullptr) copy_rows(ex, matrix(pooler.from(first), count, d), pooled);
-      embedding.make(ex, first, pooled, model_->image_projection());
+      embedding.make(ex, first, pooled, running_->image_projection());
     });
     throw_if_stopped(stop);
   }

@@ -68,6 +68,23 @@ int64_t Vit::round_patch_embedding() {
   return before - weights.bytes();
 }
 
+void Vit::upload(WeightUpload& upload, const Vit& from) {
+  upload.copy(patch_embedding_, from.patch_embedding_);
+  upload.copy(position_embedding_, from.position_embedding_);
+  upload.copy(pre_norm_, from.pre_norm_);
+  upload.copy(post_norm_, from.post_norm_);
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    VitBlock& to = blocks_[i];
+    const VitBlock& b = from.blocks_[i];
+    upload.copy(to.norm1, b.norm1);
+    upload.copy(to.qkv, b.qkv);
+    upload.copy(to.out, b.out);
+    upload.copy(to.norm2, b.norm2);
+    upload.copy(to.fc1, b.fc1);
+    upload.copy(to.fc2, b.fc2);
+  }
+}
+
 // clang-format off
 
 // Dosovitskiy et al. 2021 (arXiv:2010.11929), eq. 1-4, with CLIP's extra LayerNorm before the blocks.
@@ -141,13 +158,10 @@ void Vit::block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wan
   layer_norm(ex, y, x, b.norm1);                                 tap(ex, "norm1", y);           // z' = MSA(LN(z)) + z
   linear(ex, kv, y, b.qkv.columns(padded, 2 * padded));          tap(ex, "keys", k), tap(ex, "values", v);
   linear(ex, q, y.every(step), b.qkv.columns(0, d));             tap(ex, "queries", q);
-  if (terms == nullptr) {
-    attention(ex, yw, q, k, v, sequences, heads_);               tap(ex, "context", yw);
-  } else {
-    const Tensor a = s.a.row_range(0, q.rows);
-    attention(ex, a, q, k, v, sequences, heads_, *terms);
-    if (a.dtype != yw.dtype) copy_rows(ex, yw, a);
-  }
+  const Tensor a = s.a.row_range(0, q.rows);
+  terms == nullptr ? attention(ex, a, q, k, v, sequences, heads_) : attention(ex, a, q, k, v, sequences, heads_, *terms);
+  if (a.dtype != yw.dtype) copy_rows(ex, yw, a);
+                                                                 tap(ex, "context", yw);
   linear(ex, wanted, yw, b.out, Epilogue::add_to_output);        tap(ex, "attention", wanted);
   layer_norm(ex, yw, wanted, b.norm2);                           tap(ex, "norm2", yw);          // z = MLP(LN(z')) + z'
   linear(ex, h, yw, b.fc1, activation_);                         tap(ex, "mlp", h);

@@ -9,6 +9,7 @@
 #include "models/capture.h"
 #include "models/config.h"
 #include "models/stop.h"
+#include "models/weight_upload.h"
 #include "models/weights.h"
 
 namespace tw {
@@ -63,6 +64,9 @@ class Vit {
   // Puts the patch embedding in bf16; the bytes saved. Throws out_of_memory.
   int64_t round_patch_embedding();
 
+  // Instead of bind(): the weights of `from`, a tower of the same configuration, in a device's memory.
+  void upload(WeightUpload& upload, const Vit& from);
+
   // Calls body(Linear) for the products of every block.
   template <class Body>
   void for_each_linear(Body body) const {
@@ -85,6 +89,10 @@ class Vit {
   Tensor forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const VitRequest& request, Stop& stop) const;
 
   const VisionConfig& config() const { return config_; }
+  // The type in which attention works on a device, given that of the activations: wide heads are f32 there.
+  DType device_attention_type(DType activations) const {
+    return config_.head_dim() > kWidestDeviceHead ? DType::f32 : activations;
+  }
   // [T, D]; row 0 includes the class embedding.
   const float* position_embedding() const { return position_embedding_.as<float>(); }
 

@@ -48,6 +48,9 @@ TEST_CASE("cuda device: each thing that is missing has its own sentence") {
   f.driver_version = 14010;
   CHECK(refusal(f) == "");
   f = h200();
+  f.forked = true;
+  CHECK_THAT(refusal(f), Catch::Matchers::Contains("found a fork of one that uses it"));
+  f = h200();
   f.failure = "system has unsupported display driver";
   CHECK_THAT(refusal(f), Catch::Matchers::Contains("unsupported display driver"));
   f = h200();

@@ -1,0 +1,17 @@
+// What models run on where that is not the CPU.
+#pragma once
+
+#include "core/device.h"
+#include "kernels/device_table.h"
+
+namespace tw {
+
+// A device and its kernels.
+struct Device {
+  DeviceHandle handle = {};
+  const DeviceTable* table = nullptr;
+
+  explicit operator bool() const { return handle.api != nullptr; }  // else the CPU
+};
+
+}  // namespace tw

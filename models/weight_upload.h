@@ -1,0 +1,26 @@
+// Copies of a model's weights in a device's memory.
+#pragma once
+
+#include "core/device.h"
+#include "kernels/ops.h"
+
+namespace tw {
+
+// Makes one after the other, for as long as its DeviceScope lasts. What is copied from has to stay until finish().
+class WeightUpload {
+ public:
+  // Throws as Buffer and DeviceQueue, as everything here does.
+  explicit WeightUpload(const DeviceApi& api) : api_(api), queue_(api) {}
+  ~WeightUpload() { queue_.wait_whatever_comes(); }
+
+  void copy(Buffer& to, const Buffer& from);
+  void copy(Linear& to, const Linear& from);  // of f32 or bf16
+  void copy(LayerNorm& to, const LayerNorm& from);
+  void finish() { queue_.wait(); }
+
+ private:
+  const DeviceApi& api_;
+  DeviceQueue queue_;
+};
+
+}  // namespace tw
