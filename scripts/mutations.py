@@ -28,6 +28,7 @@ OPS = "kernels/ops.cpp"
 PACK = "kernels/pack.cpp"
 RESIZE_TAPS = "kernels/resize.cpp"
 VIT = "models/vit.cpp"
+VIT_HEADER = "models/vit.h"
 BERT = "models/bert.cpp"
 WEIGHTS = "models/weights.cpp"
 JOINT = "models/chinese_clip.cpp"
@@ -374,8 +375,8 @@ MODELS = [
         'w.layer_norm(embedding_norm_, embeddings + "LayerNorm", h, 1e-5);'),
     model(
         "session-types-ignored", SESSION, "token types",
-        "texts.type_ids.empty() ? s.type_zeros",
-        "true ? s.type_zeros"),
+        ".type_ids = ids_or(texts.type_ids, zeros)",
+        ".type_ids = ids_or({}, zeros)"),
     model(
         "bert-residual", BERT, "the residual around attention",
         "linear(ex, y, c, b.out, Epilogue::add_to_output);",
@@ -422,12 +423,12 @@ MODELS = [
         "static_cast<const char*>(images.pixels) + 0 * first * image_bytes"),
     model(
         "session-text-slice-types", SESSION, "later slices use the first one's token types",
-        "texts.type_ids.data() + begin,",
-        "texts.type_ids.data(),"),
+        "in.given(given.data() + begin, tokens)",
+        "in.given(given.data(), tokens)"),
     model(
         "session-positions", SESSION, "positions go on from text to text",
-        "s.positions[row + t] = static_cast<int32_t>(t);",
-        "s.positions[row + t] = static_cast<int32_t>((row + t) % model_->text()->config().max_position_embeddings);"),
+        "= static_cast<int32_t>(t);",
+        "= static_cast<int32_t>((s.first_key + t) % model_->text()->config().max_position_embeddings);"),
     model(
         "weights-bias-of-q", WEIGHTS, "keys and values get the queries' bias",
         'vector(w.bias, first, total, name + ".bias", n);',
@@ -539,6 +540,27 @@ CUDA = [
         "cuda-most-queries", "kernels/ops_device.cpp", "the last sequence's length stands for the longest",
         "most_queries = std::max(most_queries, s.queries);",
         "most_queries = s.queries;"),
+    # Sessions on a device.
+    cuda(
+        "cuda-staging", "models/slice_inputs.h", "the caller's arrays are not staged",
+        "if (!is_staging_ || array == nullptr) return array;",
+        "return array;"),
+    cuda(
+        "cuda-upload", BERT, "a layer's last norm is not copied to the device",
+        "    upload.copy(to.output_norm, b.output_norm);\n",
+        ""),
+    cuda(
+        "cuda-wide-heads", VIT_HEADER, "heads of any width are attended to in bf16",
+        "config_.head_dim() > kWidestDeviceHead ? DType::f32 : activations",
+        "activations"),
+    cuda(
+        "cuda-copy-kept", "models/chinese_clip.cpp", "every session has a copy of the weights of its own",
+        "if (copy.device == device) return copy.model;",
+        "if (copy.device == device && false) return copy.model;"),
+    Mutation(
+        "cuda-fork", "core/device.cpp", "a forked child uses its parent's device",
+        "here != device.process",
+        "here < 0", tests=("test_core",)),
 ]
 
 MUTATIONS = KERNELS + MODELS + CUDA
