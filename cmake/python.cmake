@@ -35,4 +35,4 @@ nanobind_add_stub(tuwen_python_stub MODULE _native OUTPUT ${package_dir}/_native
 install(TARGETS tuwen_python LIBRARY DESTINATION tuwen COMPONENT python EXCLUDE_FROM_ALL)
 install(FILES $<TARGET_FILE:tuwen> RENAME $<TARGET_SONAME_FILE_NAME:tuwen> DESTINATION tuwen COMPONENT python EXCLUDE_FROM_ALL)
 install(FILES ${package_dir}/_native.pyi DESTINATION tuwen COMPONENT python EXCLUDE_FROM_ALL)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/demo/model/ DESTINATION tuwen/demo COMPONENT python EXCLUDE_FROM_ALL OPTIONAL)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/demo/model/ DESTINATION tuwen/demo COMPONENT python EXCLUDE_FROM_ALL)
