@@ -185,9 +185,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--state", type=Path, default=ROOT / "build" / "demo-state", help="where checkpoints and logs go")
     parser.add_argument("--out", type=Path, default=ROOT / "demo" / "model", help="the model directory to write")
-    parser.add_argument("--steps0", type=int, default=3300)
-    parser.add_argument("--steps1", type=int, default=700)
-    parser.add_argument("--steps2", type=int, default=300)
+    parser.add_argument("--steps0", type=int, default=2950)
+    parser.add_argument("--steps1", type=int, default=400)
+    parser.add_argument("--steps2", type=int, default=150)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--arithmetic", choices=("bf16", "f32"), default="bf16" if quick_bf16() else "f32",
                         help="default: bf16 where the CPU multiplies it, else f32")
