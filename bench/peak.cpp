@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "bench/peak_read-inl.h"
 #include "bench/statistics.h"
 #include "core/buffer.h"
 #include "core/error.h"
@@ -37,16 +37,6 @@ Loop loop_of(Arithmetic arithmetic) {
       return {"int8 amx", peak_amx_int8, 4 * 32768};
   }
   return {};
-}
-
-uint64_t plain_read(const uint64_t* words, int64_t count, int64_t passes) {
-  uint64_t sum[8] = {};
-  for (int64_t pass = 0; pass < passes; ++pass) {
-    for (int64_t i = 0; i < count; i += 8)
-      for (int j = 0; j < 8; ++j) sum[j] += words[i + j];
-    __asm__ volatile("" ::: "memory");
-  }
-  return std::accumulate(std::begin(sum), std::end(sum), uint64_t{0});
 }
 
 // Runs work(thread) on all threads at once and returns the seconds between the common start and the last end.
@@ -109,7 +99,7 @@ double peak_rate(Arithmetic arithmetic, int threads) {
 
 double read_bandwidth(int64_t bytes, int threads) {
   const CpuInfo cpu = query_cpu();
-  const auto read = cpu.avx512 ? peak_avx512_read : cpu.avx2 ? peak_avx2_read : plain_read;
+  const auto read = cpu.avx512 ? peak_avx512_read : cpu.avx2 ? peak_avx2_read : read_words<16>;
   std::vector<Buffer> buffers;
   for (int t = 0; t < threads; ++t) {
     buffers.emplace_back(bytes, "bandwidth test");

@@ -18,8 +18,7 @@ void peak_avx512_int8(int64_t iterations, float* sink);  // 128
 void peak_amx_bf16(int64_t iterations, float* sink);     // 16,384
 void peak_amx_int8(int64_t iterations, float* sink);     // 32,768
 
-// The sum, modulo 2^64, of `count` words (a multiple of 64) read `passes` times, in the widest loads of the instruction
-// set.
+// read_words() (bench/peak_read-inl.h) in the widest loads of the instruction set.
 uint64_t peak_avx2_read(const uint64_t* words, int64_t count, int64_t passes);
 uint64_t peak_avx512_read(const uint64_t* words, int64_t count, int64_t passes);
 

@@ -1,6 +1,7 @@
 #include <immintrin.h>
 
 #include "bench/peak.h"
+#include "bench/peak_read-inl.h"
 
 namespace tw::bench {
 
@@ -17,20 +18,7 @@ void peak_avx2_fma(int64_t iterations, float* sink) {
 }
 
 uint64_t peak_avx2_read(const uint64_t* words, int64_t count, int64_t passes) {
-  __m256i sum[8];
-  for (__m256i& s : sum) s = _mm256_setzero_si256();
-  for (int64_t pass = 0; pass < passes; ++pass) {
-    for (int64_t i = 0; i < count; i += 32)
-#pragma GCC unroll 8
-      for (int64_t j = 0; j < 8; ++j)
-        sum[j] = _mm256_add_epi64(sum[j], _mm256_load_si256(reinterpret_cast<const __m256i*>(words + i + 4 * j)));
-    __asm__ volatile("" ::: "memory");
-  }
-  __m256i total = sum[0];
-  for (int j = 1; j < 8; ++j) total = _mm256_add_epi64(total, sum[j]);
-  alignas(32) uint64_t parts[4];
-  _mm256_store_si256(reinterpret_cast<__m256i*>(parts), total);
-  return parts[0] + parts[1] + parts[2] + parts[3];
+  return read_words<32>(words, count, passes);
 }
 
 }  // namespace tw::bench

@@ -1,6 +1,7 @@
 #include <immintrin.h>
 
 #include "bench/peak.h"
+#include "bench/peak_read-inl.h"
 
 namespace tw::bench {
 
@@ -42,17 +43,7 @@ void peak_avx512_int8(int64_t iterations, float* sink) {
 }
 
 uint64_t peak_avx512_read(const uint64_t* words, int64_t count, int64_t passes) {
-  __m512i sum[8];
-  for (__m512i& s : sum) s = _mm512_setzero_si512();
-  for (int64_t pass = 0; pass < passes; ++pass) {
-    for (int64_t i = 0; i < count; i += 64)
-#pragma GCC unroll 8
-      for (int64_t j = 0; j < 8; ++j) sum[j] = _mm512_add_epi64(sum[j], _mm512_load_si512(words + i + 8 * j));
-    __asm__ volatile("" ::: "memory");
-  }
-  __m512i total = sum[0];
-  for (int j = 1; j < 8; ++j) total = _mm512_add_epi64(total, sum[j]);
-  return static_cast<uint64_t>(_mm512_reduce_add_epi64(total));
+  return read_words<64>(words, count, passes);
 }
 
 }  // namespace tw::bench

@@ -67,12 +67,13 @@ void run(Options& options) {
       return options.patches ? patches_of(session, info, batch) : encode_pixels(session, batch, shape[0], &how);
     };
     run_pipeline<tuwen::Matrix>(pictures, options.batch, kLeftBehind, compute, write);
-  }
-  for (size_t begin = 0; !of_images && begin < items.size(); begin += options.batch) {
-    check_interrupt(kLeftBehind);
-    const size_t end = std::min(items.size(), begin + options.batch);
-    write(begin, encode_texts(session, items, begin, end, &how));
-    progress.advance(end - begin);
+  } else {
+    for (size_t begin = 0; begin < items.size(); begin += options.batch) {
+      check_interrupt(kLeftBehind);
+      const size_t end = std::min(items.size(), begin + options.batch);
+      write(begin, encode_texts(session, items, begin, end, &how));
+      progress.advance(end - begin);
+    }
   }
   file->finish();
 }

@@ -2,7 +2,6 @@
 // OFA-Sys/Chinese-CLIP writes them.
 #include <algorithm>
 #include <memory>
-#include <span>
 #include <utility>
 
 #include "cli/command.h"
@@ -58,25 +57,10 @@ std::string describe(const Options& options, const tuwen::Session& session, cons
 Pixels read_picture(const tuwen::Model& model, const Records& records, size_t i) {
   const std::string file = records.read(i);
   try {
-    return pixels_of(model, tuwen::Image::decode(std::as_bytes(std::span(file))));
-  } catch (const tuwen::Error& error) {
-    if (error.status() == TUWEN_OUT_OF_MEMORY) throw;
-    throw Failure(records.place(i) + ": " + reason_of(error));
+    return pixels_of(model, file);
   } catch (const Failure& failure) {
     throw Failure(records.place(i) + ": " + failure.what());
   }
-}
-
-// What the rows that are not there yet are made from.
-template <class Value>
-typename ReadAhead<Value>::Source items_ahead(size_t first, size_t end, int threads) {
-  typename ReadAhead<Value>::Source source;
-  source.begin = first;
-  source.end = end;
-  source.size = [](const Value& value) { return value.size() * sizeof(value[0]); };
-  source.stopped = interrupted;
-  source.threads = threads;
-  return source;
 }
 
 void run(const Options& options) {

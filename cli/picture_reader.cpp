@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <span>
 #include <utility>
 
 #include "cli/picture_walk.h"
@@ -83,10 +82,7 @@ ReadPicture PictureReader::read(size_t index) {
   picture.error = read_file(root_ + "/" + paths_[index], bytes, picture.seen);
   if (!picture.error.empty() || !claim(picture.seen.hash)) return picture;
   try {
-    picture.pixels = pixels_of(model_, tuwen::Image::decode(std::as_bytes(std::span(bytes))));
-  } catch (const tuwen::Error& error) {
-    if (error.status() == TUWEN_OUT_OF_MEMORY) throw;
-    picture.error = reason_of(error);
+    picture.pixels = pixels_of(model_, bytes);
   } catch (const Failure& failure) {
     picture.error = failure.what();
   }

@@ -1,8 +1,23 @@
 #include "cli/pictures_ahead.h"
 
-#include "cli/interrupt.h"
+#include <span>
+
+#include "cli/pipeline.h"
 
 namespace tuwen_cli {
+namespace {
+
+// What the library says of a picture, without a name for it.
+std::string reason_of(const tuwen::Error& error) {
+  std::string text = tuwen_status_name(error.status());
+  for (const std::string& part : {error.field(), error.expected().empty() ? "" : "expected " + error.expected(),
+                                  error.found().empty() ? "" : "found " + error.found(), error.note()}) {
+    if (!part.empty()) text += ": " + part;
+  }
+  return text;
+}
+
+}  // namespace
 
 Pixels pixels_of(const tuwen::Model& model, const tuwen::Image& image) {
   auto steps = model.processor().preprocess_options();
@@ -17,19 +32,18 @@ Pixels pixels_of(const tuwen::Model& model, const tuwen::Image& image) {
   return model.processor().preprocess({&image, 1}, &steps).data;
 }
 
-std::string reason_of(const tuwen::Error& error) {
-  std::string text = tuwen_status_name(error.status());
-  for (const std::string& part : {error.field(), error.expected().empty() ? "" : "expected " + error.expected(),
-                                  error.found().empty() ? "" : "found " + error.found(), error.note()}) {
-    if (!part.empty()) text += ": " + part;
+Pixels pixels_of(const tuwen::Model& model, std::string_view file) {
+  try {
+    return pixels_of(model, tuwen::Image::decode(std::as_bytes(std::span(file))));
+  } catch (const tuwen::Error& error) {
+    if (error.status() == TUWEN_OUT_OF_MEMORY) throw;
+    throw Failure(reason_of(error));
   }
-  return text;
 }
 
 ReadAhead<Pixels> pictures_ahead(const tuwen::Model& model, const tuwen::Session& session,
                                  const std::vector<std::string>& paths) {
-  ReadAhead<Pixels>::Source source;
-  source.end = paths.size();
+  auto source = items_ahead<Pixels>(0, paths.size(), session.info().threads);
   source.make = [&](size_t i) {
     const tuwen::Image image = tuwen::Image::read(paths[i]);
     try {
@@ -38,9 +52,6 @@ ReadAhead<Pixels> pictures_ahead(const tuwen::Model& model, const tuwen::Session
       throw Failure(paths[i] + ": " + failure.what());
     }
   };
-  source.size = [](const Pixels& pixels) { return pixels.size() * sizeof(float); };
-  source.stopped = interrupted;
-  source.threads = session.info().threads;
   return ReadAhead<Pixels>(std::move(source));
 }
 

@@ -1,8 +1,8 @@
 // Pictures as the encoder takes them, decoded and resized ahead of it.
 #pragma once
 
-#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/command.h"
@@ -16,8 +16,8 @@ using Pixels = std::vector<float>;  // [3, S, S] of a model's picture size S
 // another size of it than the model takes.
 Pixels pixels_of(const tuwen::Model& model, const tuwen::Image& image);
 
-// What the library says of a picture, without a name for it.
-std::string reason_of(const tuwen::Error& error);
+// The same of a picture file's content. Throws Failure for whatever is wrong with it, out of memory apart.
+Pixels pixels_of(const tuwen::Model& model, std::string_view file);
 
 // Of the files at `paths`, in their order, on as many threads as `session` has. All arguments have to live as long as
 // what is returned.

@@ -56,6 +56,19 @@ class Handover {
   bool closed_ = false;
 };
 
+// Items [begin, end) that are arrays of values, in their order, until the user interrupts; `make` is left to the
+// caller.
+template <class Value>
+typename ReadAhead<Value>::Source items_ahead(size_t begin, size_t end, int threads) {
+  typename ReadAhead<Value>::Source source;
+  source.begin = begin;
+  source.end = end;
+  source.size = [](const Value& value) { return value.size() * sizeof(value[0]); };
+  source.stopped = interrupted;
+  source.threads = threads;
+  return source;
+}
+
 // Takes all of `input`, whose order is kept, in batches of at most `batch`: compute(first, values) on the calling
 // thread, write(first, result) on a thread of its own, in order. What a part of it throws is thrown here once writing
 // has ended; results that were computed before are written first, and so they are when the user interrupts, which is a

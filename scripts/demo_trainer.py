@@ -13,10 +13,11 @@ class Trainer:
 
     rates: learning rate of each parameter by the longest prefix of its name; parameters without one stay as they are.
     dtype: of the arithmetic, torch.bfloat16 or torch.float32; the optimiser's weights are f32 either way.
+    start: called once, before the first step of all, to set the module's parameters.
     What a step draws depends on its number alone, so a run that was stopped goes on as if it had not been.
     """
 
-    def __init__(self, stage, module, rates, steps, state, dtype, warmup=200):
+    def __init__(self, stage, module, rates, steps, state, dtype, warmup=200, start=None):
         self.stage, self.module, self.steps, self.state, self.warmup = stage, module, steps, state, warmup
         groups = {}
         for name, parameter in module.named_parameters():
@@ -29,22 +30,16 @@ class Trainer:
         self.optimizer = torch.optim.AdamW([{"params": p, "lr": r} for r, p in groups.items()], betas=(0.9, 0.98),
                                            weight_decay=0.05)
         self.step = 0
-        self.file = self._file(stage, state)
+        self.file = state / f"stage{stage}.pt"
         if self.file.exists():
             found = torch.load(self.file)
             module.load_state_dict(found["model"])
             self.optimizer.load_state_dict(found["opts"][0])
             self.step = found["step"]
+        elif start is not None:
+            start()
         self.copy = copy.deepcopy(module).to(dtype)
         self.copies = [c for c, p in zip(self.copy.parameters(), module.parameters()) if p.requires_grad]
-
-    @staticmethod
-    def _file(stage, state):
-        return state / f"stage{stage}.pt"
-
-    @classmethod
-    def has_begun(cls, stage, state):
-        return cls._file(stage, state).exists()
 
     @property
     def progress(self):

@@ -106,9 +106,8 @@ class Training:
     def stage0(self):
         classes = len(self.emoji)
         classifier = demo_model.Classifier(self.clip, classes)
-        if not Trainer.has_begun(0, self.state):
-            self.start(classifier)
-        trainer = Trainer(0, classifier, {"": 1.4e-3, "classes": 4e-3}, self.arguments.steps0, self.state, self.dtype, warmup=50)
+        trainer = Trainer(0, classifier, {"": 1.4e-3, "classes": 4e-3}, self.arguments.steps0, self.state, self.dtype, warmup=50,
+                          start=lambda: self.start(classifier))
 
         def loss_of(module, step, progress):
             generator = seeded(0, step)

@@ -36,13 +36,6 @@ ChineseClipConfig config_like_real_models() {
   return c;
 }
 
-std::shared_ptr<const ChineseClip> load_random(const ChineseClipConfig& config, uint64_t seed,
-                                               Precision precision = Precision::f32) {
-  const TempDir directory;
-  return ChineseClip::load(Checkpoint::open(write_random_checkpoint(directory, config, seed)), config,
-                           {.precision = precision});
-}
-
 struct Item {
   std::vector<int32_t> ids, type_ids;  // a text
   std::vector<uint8_t> bytes;          // an image, [S, S, 3]
@@ -156,7 +149,7 @@ TEST_CASE("an embedding has the same bits alone, in any batch and with any numbe
   const std::vector<Item> items = random_items(config, 5, random);
   constexpr bool kOwnThreadsAndOpenMp[] = {false, true};
   for (const Precision precision : {Precision::f32, Precision::bf16}) {
-    const auto model = load_random(config, seed, precision);
+    const auto model = load_random(config, seed, {.precision = precision});
     for (const KernelTable* table : available_tables(query_cpu()))
       check_batches(model, table, items, random,
                     precision == Precision::f32 ? std::span<const bool>(kOwnThreadsAndOpenMp)

@@ -32,11 +32,7 @@ ChineseClipConfig profiled_config() {
 }
 
 std::shared_ptr<const ChineseClip> load(Precision precision) {
-  const TempDir directory;
-  const ChineseClipConfig c = profiled_config();
-  LoadOptions options;
-  options.precision = precision == Precision::int8 ? Precision::f32 : precision;
-  return ChineseClip::load(Checkpoint::open(write_random_checkpoint(directory, c, 5)), c, options);
+  return load_random(profiled_config(), 5, {.precision = precision});
 }
 
 struct Inputs {

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cmath>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "models/chinese_clip.h"
 #include "models/config.h"
 #include "tests/io/safetensors_bytes.h"
 #include "tests/support/random.h"
@@ -98,6 +100,12 @@ inline std::vector<TensorBytes> random_tensors(const ChineseClipConfig& config, 
 inline std::filesystem::path write_random_checkpoint(const TempDir& directory, const ChineseClipConfig& config,
                                                      uint64_t seed) {
   return directory.write("model.safetensors", safetensors_of(random_tensors(config, seed)));
+}
+
+inline std::shared_ptr<const ChineseClip> load_random(const ChineseClipConfig& config, uint64_t seed,
+                                                      const LoadOptions& options = {}, Towers towers = Towers::both) {
+  const TempDir directory;
+  return ChineseClip::load(Checkpoint::open(write_random_checkpoint(directory, config, seed)), config, options, towers);
 }
 
 }  // namespace tw::test
