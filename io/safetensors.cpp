@@ -72,9 +72,10 @@ SafetensorsHeader parse_safetensors_header(std::string_view json, int64_t data_b
   checked.reserve(listed.entries.size());
   for (SafetensorsEntry& entry : listed.entries)
     checked.push_back(check_entry(std::move(entry), data_begin, data_bytes, file));
-  std::stable_sort(checked.begin(), checked.end(), [](const Checked& a, const Checked& b) {
+  const auto before = [](const Checked& a, const Checked& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-  });
+  };
+  if (!std::is_sorted(checked.begin(), checked.end(), before)) std::stable_sort(checked.begin(), checked.end(), before);
 
   SafetensorsHeader header;
   header.metadata = std::move(listed.metadata);

@@ -1,6 +1,9 @@
 #include "io/safetensors_json.h"
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 
@@ -12,12 +15,19 @@ namespace tw {
 namespace {
 
 constexpr size_t kMaxDepth = 8;
+constexpr std::array<std::string_view, 3> kEntryKeys = {"dtype", "shape", "data_offsets"};
+constexpr std::string_view kMetadata = "__metadata__";
 
 // Builds entries from parse events instead of a tree, because a tree keeps only one of two equal keys. Every value must
 // be the type the format asks for; numbers must be written as unsigned integers ("4", not "4.0", "4e0" or "-0").
 class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
  public:
-  explicit HeaderHandler(const std::string& file) : file_(file) {}
+  // `bytes` of text: an entry takes six at least, ("":{},), so that entries stay where they are.
+  HeaderHandler(const std::string& file, size_t bytes) : file_(file) {
+    const size_t most = std::min(static_cast<size_t>(kMaxTensors), bytes / 6 + 1);
+    entries.reserve(most);
+    names_.reserve(most);
+  }
 
   std::vector<SafetensorsEntry> entries;
   std::map<std::string, std::string> metadata;
@@ -56,9 +66,11 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
       field_ = key_;
       if (static_cast<int64_t>(key_.size()) > kMaxNameBytes)
         fail(ErrorCode::limit_exceeded, "a name of at most 512 bytes", std::to_string(key_.size()));
-      if (!names_.insert(key_).second) fail_duplicate();
+      if (names_.contains(key_)) fail_duplicate();
     } else if (state_ == State::entry) {
-      if (!entry_keys_.insert(key_).second) fail_duplicate();
+      const size_t known = entry_key();
+      if (known < kEntryKeys.size() ? std::exchange(seen_[known], true) : !other_keys_.insert(key_).second)
+        fail_duplicate();
     }
     return true;
   }
@@ -67,13 +79,16 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
     enter();
     if (state_ == State::before) {
       state_ = State::top;
-    } else if (state_ == State::top && key_ == "__metadata__") {
+    } else if (state_ == State::top && key_ == kMetadata) {
+      names_.insert(kMetadata);
       state_ = State::metadata;
     } else if (state_ == State::top) {
       if (static_cast<int64_t>(entries.size()) == kMaxTensors)
         fail(ErrorCode::limit_exceeded, "at most " + std::to_string(kMaxTensors) + " tensors", "more");
       entries.push_back({.name = key_, .dtype = {}, .shape = {}, .data_offsets = {}});
-      entry_keys_.clear();
+      names_.insert(entries.back().name);
+      seen_ = {};
+      other_keys_.clear();
       state_ = State::entry;
     } else if (state_ == State::entry && !is_entry_key()) {
       ignore();
@@ -86,8 +101,8 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override {
     --depth_;
     if (state_ == State::entry) {
-      for (const char* wanted : {"dtype", "shape", "data_offsets"})
-        if (!entry_keys_.contains(wanted)) fail(ErrorCode::malformed, std::string("key ") + wanted, "none");
+      for (size_t i = 0; i < kEntryKeys.size(); ++i)
+        if (!seen_[i]) fail(ErrorCode::malformed, "key " + std::string(kEntryKeys[i]), "none");
       state_ = State::top;
     } else if (state_ == State::metadata) {
       state_ = State::top;
@@ -127,7 +142,11 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
  private:
   enum class State { before, top, metadata, entry, numbers, ignored };
 
-  bool is_entry_key() const { return key_ == "dtype" || key_ == "shape" || key_ == "data_offsets"; }
+  // Which of kEntryKeys the last key is; their number if none.
+  size_t entry_key() const {
+    return static_cast<size_t>(std::find(kEntryKeys.begin(), kEntryKeys.end(), key_) - kEntryKeys.begin());
+  }
+  bool is_entry_key() const { return entry_key() < kEntryKeys.size(); }
 
   // A value of a type that has no place here: an error, unless it belongs to an unknown key of an entry.
   bool value(const std::string& found) {
@@ -168,10 +187,11 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
 
   const std::string& file_;
   State state_ = State::before;
-  std::string key_;    // the last key seen
-  std::string field_;  // the last key of the top level
-  std::unordered_set<std::string> names_;
-  std::unordered_set<std::string> entry_keys_;
+  std::string key_;                                // the last key seen
+  std::string field_;                              // the last key of the top level
+  std::unordered_set<std::string_view> names_;     // of entries, which stay where they are, and kMetadata
+  std::array<bool, kEntryKeys.size()> seen_ = {};  // of the entry at hand
+  std::unordered_set<std::string> other_keys_;     // of the entry at hand
   size_t depth_ = 0;
   size_t ignored_from_ = 0;
 };
@@ -180,7 +200,7 @@ class HeaderHandler : public nlohmann::json_sax<nlohmann::json> {
 
 SafetensorsJson parse_safetensors_json(std::string_view text, const std::string& file) {
   require_json_object_text(text, file, "header");
-  HeaderHandler handler(file);
+  HeaderHandler handler(file, text.size());
   nlohmann::json::sax_parse(text.begin(), text.end(), &handler);
   return {std::move(handler.entries), std::move(handler.metadata)};
 }
