@@ -1,5 +1,6 @@
 // Sessions: their options, and what they report.
 #include "api/boundary.h"
+#include "api/device.h"
 #include "api/environment.h"
 #include "api/handles.h"
 #include "api/occupied.h"
@@ -10,7 +11,7 @@ namespace tw {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-constexpr int64_t kDefaultRows = 2048;
+constexpr int64_t kDefaultRows = 2048, kDefaultDeviceRows = 16384;
 
 Executor executor_of(const tuwen_session_options& options) {
   switch (options.thread_source) {
@@ -43,7 +44,8 @@ SessionOptions read_session_options(const tuwen_session_options* given) {
   options.threads = threads == 0 ? cpu.cores : threads;
   if (o.thread_source == TUWEN_THREADS_CALLER) options.threads = 1;
   options.executor = executor_of(o);
-  options.max_rows = o.max_rows == 0 ? kDefaultRows : o.max_rows;
+  if (o.device != nullptr) options.device = open_device(o.device, "options.device");
+  options.max_rows = o.max_rows != 0 ? o.max_rows : options.device ? kDefaultDeviceRows : kDefaultRows;
   options.kernels = &select_table(cpu, o.isa == nullptr ? wanted_isa() : o.isa);
   options.memory_budget = o.memory_budget;
   return options;
@@ -53,6 +55,10 @@ SessionOptions read_session_options(const tuwen_session_options* given) {
 }  // namespace tw
 
 using namespace tw;
+
+tuwen_status tuwen_device_check(const char* device) {
+  return guarded([&] { open_device(&not_null(device, "device"), "device"); });
+}
 
 tuwen_status tuwen_session_create(const tuwen_model* model, const tuwen_session_options* options,
                                   tuwen_session** session) {
@@ -77,6 +83,9 @@ tuwen_status tuwen_session_get_info(const tuwen_session* session, tuwen_session_
     value.threads = s.threads();
     value.scratch_bytes = s.scratch_bytes();
     set_field(value.isa, s.kernels().name);
+    set_field(value.device, device_text(s.device()));
+    set_field(value.device_name, s.device().name);
+    value.device_weight_bytes = s.device_weight_bytes();
     write_info(info, value, "info");
   });
 }

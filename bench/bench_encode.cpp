@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <random>
 #include <stdexcept>
@@ -21,6 +22,7 @@ struct Options {
   Common common;
   std::string model;
   std::string tower = "image,text", batch = "1", tokens = "12,52", threads = "0", isa, precision = "f32", save;
+  std::string device = "cpu";
   std::string profile, checkpoint;  // profile: empty, "ops" or "layers"
 };
 
@@ -207,13 +209,14 @@ tuwen::Profile profile_median(const Work& work, tuwen::Session& session, std::sp
 }
 
 void measure_one(Report& report, const Options& o, const tuwen::Model& f32, const Subject& subject, const Work& work,
-                 const std::string& isa, int threads) {
+                 const std::string& isa, int threads, const std::string& device) {
   const tuwen::Model& model = *subject.model;
   const tuwen_model_info info = model.info();
   const auto width = static_cast<size_t>(info.embedding_size);
   auto session_options = tuwen::make<tuwen_session_options>();
   session_options.threads = threads;
   session_options.isa = isa.empty() ? nullptr : isa.c_str();
+  session_options.device = device.c_str();
   tuwen::Session session(model, &session_options);
   const tuwen_session_info running = session.info();
 
@@ -225,7 +228,11 @@ void measure_one(Report& report, const Options& o, const tuwen::Model& f32, cons
     throw std::runtime_error("cosine to f32 by another kernel table: " + std::to_string(similarity));
 
   const double memory = peak_memory_mb();
-  const auto limits_now = [&] { return measure_limits(running.isa, subject.precision, running.threads); };
+  // Of this CPU; what a device could do is not measured here.
+  const bool on_cpu = device == "cpu";
+  const auto limits_now = [&] {
+    return on_cpu ? measure_limits(running.isa, subject.precision, running.threads) : Limits();
+  };
   const Limits before = limits_now();
   const Statistics s = measure(o.common.repetition, [&] { work.encode(session, 0, out, width); });
   tuwen::Profile profile;
@@ -237,13 +244,14 @@ void measure_one(Report& report, const Options& o, const tuwen::Model& f32, cons
   const double weights =
       work.image ? image_weight_bytes(info, subject.precision) : text_weight_bytes(info, subject.precision);
   const double batch = static_cast<double>(work.batch), seconds = s.median / 1e3;
-  const double at_peak = limits.seconds(flops), least = limits.floor_seconds(flops, weights);
+  const double at_peak = on_cpu ? limits.seconds(flops) : 0, least = on_cpu ? limits.floor_seconds(flops, weights) : 0;
   const Record about = {{"bench", o.profile.empty() ? "encode" : "profile"},
                         {"tower", work.image ? "image" : "text"},
                         {"batch", work.batch},
                         {"tokens", work.tokens},
                         {"threads", running.threads},
                         {"precision", subject.precision},
+                        {"device", on_cpu ? running.device : running.device + (" " + std::string(running.device_name))},
                         {"isa", running.isa}};
   Record record = about;
   add_times(record, s);
@@ -273,8 +281,20 @@ void measure_one(Report& report, const Options& o, const tuwen::Model& f32, cons
   for (const Record& part : parts) report.add(part);
 }
 
+// Those of the list that are there, or else the CPU.
+std::vector<std::string> devices_of(const std::string& list) {
+  std::vector<std::string> devices;
+  for (const std::string& device : split(list)) {
+    const std::string missing = tuwen::missing_for(device);
+    if (missing.empty()) devices.push_back(device);
+    if (!missing.empty()) std::cerr << "tuwen-bench: " << missing << "; the CPU is used\n";
+  }
+  return devices.empty() ? std::vector<std::string>{"cpu"} : devices;
+}
+
 void run(const Options& o) {
   Report report = o.common.report();
+  const std::vector<std::string> devices = devices_of(o.device);
   const auto f32 = load_model(o.model, "f32");
   std::vector<Subject> subjects;
   for (const std::string& precision : split(o.precision))
@@ -287,10 +307,13 @@ void run(const Options& o) {
         const Work work = make_work(image, static_cast<size_t>(batch), tokens, *f32);
         for (const std::string& isa : o.isa.empty() ? std::vector<std::string>{""} : split(o.isa)) {
           for (const int threads : parse_sweep(o.threads)) {
-            for (const Subject& subject : subjects) {
-              progress(tower + " batch " + std::to_string(batch) + " threads " + std::to_string(threads) + " " + isa +
-                       " " + subject.precision);
-              measure_one(report, o, *f32, subject, work, isa, threads);
+            for (const std::string& device : devices) {
+              for (const Subject& subject : subjects) {
+                if (device != "cpu" && subject.precision == "int8") continue;
+                progress(tower + " batch " + std::to_string(batch) + " threads " + std::to_string(threads) + " " + isa +
+                         " " + subject.precision + " " + device);
+                measure_one(report, o, *f32, subject, work, isa, threads, device);
+              }
             }
           }
         }
@@ -316,6 +339,8 @@ void add_encode(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--threads", o->threads, "list or range")->capture_default_str();
   command->add_option("--precision", o->precision, "list of f32, bf16, int8")->capture_default_str();
+  command->add_option("--device", o->device, "list of cpu, cuda, cuda:N; eight-bit models run on the CPU alone")
+      ->capture_default_str();
   command->add_option("--save", o->save, "folder for inputs and embeddings as .npy")->check(CLI::ExistingDirectory);
   command->add_option("--isa", o->isa, "list of kernel tables, as TUWEN_ISA names them; default: the fastest");
   CLI::Option* profile =

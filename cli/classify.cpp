@@ -129,6 +129,7 @@ void add_classify(CLI::App& program) {
   auto* command = program.add_subcommand("classify", "the most probable labels of pictures");
   auto options = std::make_shared<Options>();
   add_common(*command, *options);
+  add_device(*command, *options);
   add_json(*command, *options);
   const std::vector<const CLI::Option*> pictures = {
       add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->check(not_empty()),

@@ -1,5 +1,7 @@
 #include "cli/command.h"
 
+#include <iostream>
+
 #include "cli/demo_model.h"
 #include "cli/images.h"
 #include "cli/lines.h"
@@ -33,6 +35,10 @@ void add_common(CLI::App& command, CommonOptions& options) {
 void add_precision(CLI::App& command, CommonOptions& options) {
   command.add_option("--precision", options.precision, "arithmetic of the matrix products (default: f32)")
       ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+}
+
+void add_device(CLI::App& command, CommonOptions& options) {
+  command.add_option("--device", options.device, "where to encode: cpu, cuda or cuda:N (default: cpu)");
 }
 
 void add_calibration(CLI::App& command, CommonOptions& options) {
@@ -112,11 +118,16 @@ tuwen::Model open_model(const std::string& model, const std::string& precision, 
 tuwen::Session open_session(const tuwen::Model& model, const CommonOptions& options) {
   auto session = tuwen::make<tuwen_session_options>();
   session.threads = options.threads;
+  session.device = options.device.c_str();
+  if (const std::string missing = tuwen::missing_for(options.device); !missing.empty()) {
+    std::cerr << "tuwen: " << missing << "; the CPU is used\n";
+    session.device = nullptr;
+  }
   session.thread_source = TUWEN_THREADS_OPENMP;
   try {
     return tuwen::Session(model, &session);
   } catch (const tuwen::Error& error) {
-    if (error.status() != TUWEN_UNSUPPORTED) throw;
+    if (error.status() != TUWEN_UNSUPPORTED || error.field() != "options.thread_source") throw;
   }
   session.thread_source = TUWEN_THREADS_OWN;
   return tuwen::Session(model, &session);

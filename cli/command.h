@@ -24,6 +24,7 @@ struct CommonOptions {
   int threads = 0;
   std::string precision = "f32";
   std::string calibrate_images, calibrate_texts;  // lists
+  std::string device = "cpu";
   bool quiet = false;
   bool json = false;
 };
@@ -35,6 +36,8 @@ void add_model(CLI::App& command, CommonOptions& options);
 // An option for a model directory, or `demo` (cli/demo_model.h).
 CLI::Option* add_model_option(CLI::App& command, const char* name, std::string& model, const std::string& what);
 void add_precision(CLI::App& command, CommonOptions& options);
+// Adds --device, for where pictures and texts are encoded.
+void add_device(CLI::App& command, CommonOptions& options);
 // Adds --calibrate-images and --calibrate-texts, for where eight-bit models are made.
 void add_calibration(CLI::App& command, CommonOptions& options);
 // All of these, and --precision.
@@ -61,7 +64,8 @@ tuwen::Model open_model(const std::string& model, const std::string& precision, 
 // As the options say. Throws UsageError if there is a calibration list and the precision is not the one that is
 // calibrated.
 tuwen::Model open_model(const CommonOptions& options);
-// On OpenMP's threads where the library has them, else on its own.
+// On OpenMP's threads where the library has them, else on its own; and on the device asked for, if it is there: if not,
+// one line on standard error says why, and the CPU encodes.
 tuwen::Session open_session(const tuwen::Model& model, const CommonOptions& options);
 
 // One function a subcommand: it adds itself to the program and runs when chosen.

@@ -299,6 +299,7 @@ void add_drift(CLI::App& program) {
   auto* command = program.add_subcommand("drift", "how far bf16 and int8 are from f32, by layer and at the end");
   auto options = std::make_shared<Options>();
   add_model(*command, *options);
+  add_device(*command, *options);
   add_calibration(*command, *options);
   add_json(*command, *options);
   command

@@ -84,6 +84,7 @@ void add_embed(CLI::App& program) {
   auto* command = program.add_subcommand("embed", "embeddings of pictures or texts into a file");
   auto options = std::make_shared<Options>();
   add_common(*command, *options);
+  add_device(*command, *options);
   const std::vector<const CLI::Option*> inputs = {
       add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->check(not_empty()),
       command

@@ -113,6 +113,7 @@ void add_features(CLI::App& program) {
   auto* command = program.add_subcommand("features", "features of a retrieval data set, for retrieve and recall");
   auto options = std::make_shared<Options>();
   add_common(*command, *options);
+  add_device(*command, *options);
   const std::vector<const CLI::Option*> inputs = {
       command->add_option("--images", options->images, "pictures: lines 'id TAB base64' (NAME_imgs.tsv)")
           ->check(not_empty()),

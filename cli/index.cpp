@@ -103,6 +103,7 @@ void add_index(CLI::App& program) {
       ->check(not_empty());
   add_precision(*command, *options);
   add_runtime(*command, *options);
+  add_device(*command, *options);
   add_json(*command, *options);
   command->callback([options] { run(*options); });
 }

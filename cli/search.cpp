@@ -134,6 +134,7 @@ void add_search(CLI::App& program) {
   command->add_flag("-0,--null", options->zero,
                     "paths alone, byte for byte, each ended by a zero byte, as for xargs -0");
   add_runtime(*command, *options);
+  add_device(*command, *options);
   add_json(*command, *options);
   command->callback([options] { run(*options); });
 }

@@ -56,6 +56,7 @@ void add_similarity(CLI::App& program) {
   auto* command = program.add_subcommand("similarity", "probabilities of texts for pictures");
   auto options = std::make_shared<Options>();
   add_common(*command, *options);
+  add_device(*command, *options);
   add_json(*command, *options);
   add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP")->required()->check(not_empty());
   add_list(*command, "--text", options->texts, "texts, each against each picture")->required();

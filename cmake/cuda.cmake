@@ -38,6 +38,7 @@ if(TUWEN_HAVE_CUDA)
   set_target_properties(tuwen_cuda PROPERTIES
     CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static CUDA_VISIBILITY_PRESET hidden POSITION_INDEPENDENT_CODE ON)
   target_include_directories(tuwen_cuda PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(tuwen_cuda INTERFACE $<LINK_ONLY:tuwen_core>)  # compiled without its warnings, which are not nvcc's
   # Contraction is chosen by hand, as for the CPU (options.cmake); ptxas says what registers and memory each kernel takes.
   target_compile_options(tuwen_cuda PRIVATE -fmad=false --expt-relaxed-constexpr -Xptxas=-v)
 endif()

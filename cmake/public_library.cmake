@@ -6,6 +6,10 @@ set(exports ${PROJECT_SOURCE_DIR}/cmake/exports.map)
 add_library(tuwen SHARED ${api_sources})
 add_library(tuwen::tuwen ALIAS tuwen)
 target_link_libraries(tuwen PRIVATE tuwen_options tuwen_models tuwen_tokenizer tuwen_io)
+if(TUWEN_HAVE_CUDA)
+  target_link_libraries(tuwen PRIVATE tuwen_cuda)
+  target_compile_definitions(tuwen PRIVATE TUWEN_HAVE_CUDA)
+endif()
 target_include_directories(tuwen PUBLIC
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
   $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>

@@ -54,7 +54,7 @@ constexpr DeviceApi kApi = {
 
 }  // namespace
 
-const DeviceApi& open_cuda(int ordinal) {
+CudaDevice open_cuda(int ordinal) {
   CudaFacts facts{.forked = is_forked(), .ordinal = ordinal};
   cudaDriverGetVersion(&facts.driver_version);
   cudaRuntimeGetVersion(&facts.needed_version);
@@ -72,7 +72,7 @@ const DeviceApi& open_cuda(int ordinal) {
   }
   cudaGetLastError();  // what was found is in the facts
   require_cuda(facts, cuda_targets());
-  return kApi;
+  return {device_handle(kApi, ordinal), facts.name};
 }
 
 }  // namespace tw

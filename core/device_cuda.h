@@ -34,7 +34,11 @@ CudaTargets cuda_targets();
 // old, a forked process, no device, no such device, a device without kernels (the message lists those compiled).
 void require_cuda(const CudaFacts& facts, const CudaTargets& targets);
 
+struct CudaDevice {
+  DeviceHandle handle;
+  std::string name;  // "NVIDIA H200"
+};
 // Asks the runtime and throws as require_cuda.
-const DeviceApi& open_cuda(int ordinal);
+CudaDevice open_cuda(int ordinal);
 
 }  // namespace tw

@@ -1,6 +1,8 @@
 // What models run on where that is not the CPU.
 #pragma once
 
+#include <string>
+
 #include "core/device.h"
 #include "kernels/device_table.h"
 
@@ -10,6 +12,7 @@ namespace tw {
 struct Device {
   DeviceHandle handle = {};
   const DeviceTable* table = nullptr;
+  std::string name = {};  // as its maker calls it
 
   explicit operator bool() const { return handle.api != nullptr; }  // else the CPU
 };

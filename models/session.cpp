@@ -163,6 +163,7 @@ int64_t Session::scratch_bytes(const ChineseClip& model, const SessionOptions& o
 
 Session::Session(std::shared_ptr<const ChineseClip> model, const SessionOptions& options)
     : model_(std::move(model)),
+      where_(options.device),
       kernels_(checked(options).kernels != nullptr ? options.kernels : &select_table(query_cpu())),
       pool_(options.executor.run == nullptr && options.threads > 1 ? std::make_unique<ThreadPool>(options.threads)
                                                                    : nullptr),

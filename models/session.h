@@ -90,7 +90,8 @@ class Session {
   // For work between encode calls, such as preparing their input.
   Team& team() { return team_; }
   int64_t scratch_bytes() const { return device_ ? device_sizes_.total() : memory_.size(); }
-  bool on_device() const { return device_ != nullptr; }
+  const Device& device() const { return where_; }
+  int64_t device_weight_bytes() const { return where_ ? running_->weight_bytes() : 0; }
   // The scratch that a Session with these options takes.
   static int64_t scratch_bytes(const ChineseClip& model, const SessionOptions& options);
 
@@ -142,7 +143,7 @@ class Session {
   void run_pass(const OpMemory& memory, int64_t layers, Body body) {
     device_ ? device_->run(body) : run(memory, {}, layers, body);
   }
-  const DeviceApi* device_api() const { return device_ ? device_->device().handle.api : nullptr; }
+  const DeviceApi* device_api() const { return where_.handle.api; }
   // `plan` of an arena, run twice: to measure, and over memory that grows to the largest pass so far.
   template <class Plan>
   auto forward_scratch(Plan plan) {
@@ -171,6 +172,7 @@ class Session {
 
   std::shared_ptr<const ChineseClip> model_;
   std::shared_ptr<const ChineseClip> running_;  // model_, or its copy on the device
+  Device where_;                                // none: the threads
   const KernelTable* kernels_;
   std::unique_ptr<ThreadPool> pool_;
   Team team_;

@@ -47,8 +47,6 @@ class SessionDevice {
     });
   }
 
-  const Device& device() const { return device_; }
-
  private:
   // What is on the stream reads and writes this session's memory: however a slice ends, that has to end first.
   struct Running {

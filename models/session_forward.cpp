@@ -251,7 +251,7 @@ Outputs Session::forward(const TextForward& text, const ForwardOptions& options)
   if (bert == nullptr) no_tower("inputs", "text");
   const TextInputs in(text, *bert);
   std::optional<DeviceScope> scope;
-  if (device_) scope.emplace(device_->device().handle);
+  if (device_) scope.emplace(where_.handle);
   Outputs outputs(device_api());
   if (const std::optional<PlainTexts> plain = model_->has_embeddings() ? plain_texts(text, in, *bert) : std::nullopt) {
     const Embedding to = add_embedding(outputs, text.wanted, in.items, *model_);
@@ -320,7 +320,7 @@ Outputs Session::forward(const VisionForward& vision, const ForwardOptions& opti
   check_pixels(vision, c);
   const OccupiedSession occupied(busy_);
   std::optional<DeviceScope> scope;
-  if (device_) scope.emplace(device_->device().handle);
+  if (device_) scope.emplace(where_.handle);
   const int64_t items = vision.pixel_values.shape[0], height = vision.pixel_values.shape[2],
                 width = vision.pixel_values.shape[3], d = c.hidden_size, layers = c.num_hidden_layers;
   const int64_t rows = height / c.patch_size, columns = width / c.patch_size, tokens = 1 + rows * columns;

@@ -375,7 +375,18 @@ typedef struct tuwen_session_options {
   const char* isa;       /* kernels: "reference", "avx2", "avx512"; NULL: $TUWEN_ISA if set, else this CPU's fastest */
   int64_t max_rows;      /* tokens worked on at once; sets the scratch size, never a result. 0: about 2,000 */
   int64_t memory_budget; /* bytes; a session that needs more is refused. 0: none */
+  const char* device;    /* where encoding runs: "cpu", "cuda" or "cuda:N", the N-th from 0; NULL: "cpu" */
 } tuwen_session_options;
+
+/* On a device the model's weights are copied there once, for all sessions of that device, and freed with the model.
+ * Threads then decode, resize and tokenize, and compute tuwen_logits(). max_rows is 16,384 by default. Captures (so
+ * tuwen_verify() too), profiles and eight-bit models are TUWEN_UNSUPPORTED there. A forked child cannot use its
+ * parent's sessions on a device. What a device reports is TUWEN_OUT_OF_MEMORY or TUWEN_INTERNAL with its own words; the
+ * model and other sessions live on. */
+
+/* Whether sessions can be made on `device`, "cpu" among them: TUWEN_OK, or TUWEN_UNSUPPORTED and one sentence that says
+ * what is missing: a build with CUDA kernels, a driver, a device. */
+TUWEN_API tuwen_status tuwen_device_check(const char* device);
 
 TUWEN_API tuwen_status tuwen_session_create(const tuwen_model* model, const tuwen_session_options* options,
                                             tuwen_session** session);
@@ -384,9 +395,12 @@ TUWEN_API tuwen_status tuwen_session_free(tuwen_session* session);
 
 typedef struct tuwen_session_info {
   uint32_t struct_size;
-  int32_t threads;       /* had, perhaps fewer than asked for */
-  int64_t scratch_bytes; /* fixed from creation on */
-  char isa[24];          /* the kernels in use */
+  int32_t threads;             /* had, perhaps fewer than asked for */
+  int64_t scratch_bytes;       /* fixed from creation on */
+  char isa[24];                /* the kernels in use */
+  char device[16];             /* "cpu", "cuda:0" */
+  char device_name[96];        /* "NVIDIA H200"; empty for the CPU */
+  int64_t device_weight_bytes; /* of the model's copy on the device, which its sessions share */
 } tuwen_session_info;
 
 TUWEN_API tuwen_status tuwen_session_get_info(const tuwen_session* session, tuwen_session_info* info);

@@ -336,6 +336,15 @@ class Profile {
   std::unique_ptr<tuwen_profile, Deleter<tuwen_profile_free>> handle_;
 };
 
+// What is missing for sessions on `device` ("cpu", "cuda", "cuda:1"), in one sentence; empty if nothing is. Throws for
+// what is no device's name.
+inline std::string missing_for(const std::string& device) {
+  const tuwen_status status = tuwen_device_check(device.c_str());
+  if (status != TUWEN_UNSUPPORTED) return check(status), std::string();
+  const Error error(*tuwen_last_error());
+  return error.field() + ": expected " + error.expected() + ", found " + error.found();
+}
+
 // Scratch memory and threads for one caller at a time. Destroying one that another thread is using is a defect of the
 // program: the session is then leaked.
 class Session {

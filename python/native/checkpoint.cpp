@@ -124,10 +124,12 @@ Checkpoint prune_heads(const Checkpoint& self, const std::vector<int64_t>& layer
   });
 }
 
-std::unique_ptr<SharedSession> load(const Checkpoint& self, const std::string& dtype, int threads) {
+std::unique_ptr<SharedSession> load(const Checkpoint& self, const std::string& dtype, int threads,
+                                    const std::string& device) {
   const tuwen_load_options options = load_options_of(dtype, threads);
   auto session_options = make<tuwen_session_options>();
   session_options.threads = threads;
+  session_options.device = device.c_str();
   nb::gil_scoped_release unlocked;
   tuwen_model* model = nullptr;
   check(tuwen_model_load_checkpoint(self.get(), &options, &model));
@@ -154,7 +156,7 @@ void bind_checkpoint(nb::module_& module) {
             check(tuwen_checkpoint_save(self.get(), directory.c_str()));
           },
           nb::arg("directory"), nb::call_guard<nb::gil_scoped_release>(), "Writes config.json and model.safetensors.")
-      .def("load", &load, nb::arg("dtype") = "float32", nb::arg("threads") = 0);
+      .def("load", &load, nb::arg("dtype") = "float32", nb::arg("threads") = 0, nb::arg("device") = "cpu");
 }
 
 }  // namespace tuwen::python

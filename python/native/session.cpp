@@ -227,9 +227,12 @@ void bind_session(nb::module_& module) {
       .def("encode_pixels", &encode_pixels, nb::arg("pixel_values"), "Image features.")
       .def("logits", &logits, nb::arg("text_embeds"), nb::arg("image_embeds"))
       .def_prop_ro("logit_scale", [](const SharedSession& self) { return self.info().logit_scale; })
+      .def_prop_ro("device", [](SharedSession& self) { return self.device(); })
       .def_prop_ro("threads", [](SharedSession& self) { return self.threads(); })
       .def_prop_ro(
           "isa", [](SharedSession& self) { return self.isa(); }, "The kernels in use.");
+  module.def("missing_for", &missing_for, nb::arg("device"),
+             "What is missing for sessions on a device, in one sentence; empty if nothing is.");
   module.def(
       "contrastive_loss",
       [](const F32Array& logits_per_text) {

@@ -20,6 +20,7 @@ class SharedSession {
   double image_cost() const { return image_cost_; }
   int threads() const { return session_.info().threads; }
   std::string isa() const { return session_.info().isa; }
+  std::string device() const { return session_.info().device; }
 
   // Runs `work` on the session without the GIL, which the caller holds. What takes noticeably long, by its cost in
   // operations, can be interrupted by a signal.

@@ -5,12 +5,13 @@ import json
 import math
 import os
 import sys
+import warnings
 from collections import OrderedDict
 from typing import Any
 
 from ._arrays import floats, returned
 from ._hub import find_directory
-from ._native import Checkpoint
+from ._native import Checkpoint, missing_for
 from ._pretrained_config import PretrainedConfig
 from .configuration import check_activation
 
@@ -25,7 +26,9 @@ _DTYPES = ("float32", "bfloat16", "int8")
 
 
 class PreTrainedModel:
-    """An immutable model on the CPU. Any number of threads may call it; calls wait for each other."""
+    """An immutable model on the CPU or a CUDA device. Any number of threads may call it; calls wait for each other.
+
+    On a device inputs may be anywhere; results are arrays, or tensors, on the CPU."""
 
     config_class: Any = PretrainedConfig
     base_model_prefix = ""
@@ -55,12 +58,15 @@ class PreTrainedModel:
         self._set_up(config, checkpoint, _dtype_name(dtype), threads, device)
 
     def _set_up(self, config: Any, checkpoint: Checkpoint, dtype: str, threads: int, device: Any) -> None:
-        _check_device(device)
         self.config = config
         self._checkpoint = checkpoint
         self._dtype = dtype
         self._threads = int(threads)
-        self._session = checkpoint.load(dtype, self._threads)
+        self._device = _usable_device(device)
+        self._session = self._load(checkpoint)
+
+    def _load(self, checkpoint: Checkpoint) -> Any:
+        return checkpoint.load(self._dtype, self._threads, self._device)
 
     @classmethod
     def from_pretrained(
@@ -77,10 +83,10 @@ class PreTrainedModel:
     ) -> Any:
         """Of a directory, or a model id that lies in the local Hugging Face cache.
 
-        `dtype` is "float32", "bfloat16" or "int8", `threads` 0 for all CPUs that this process may use. Other keywords
+        `dtype` is "float32", "bfloat16" or "int8", `threads` 0 for all CPUs that this process may use, `device` "cpu",
+        "cuda" or "cuda:N"; where there is no such device a warning says why, and the CPU is used. Other keywords
         that are attributes of the configuration override it. With `state_dict` the weights are taken from there, and
         with a configuration object beside it the path may be None."""
-        _check_device(device)
         where = {key: kwargs.pop(key) for key in _WHERE if key in kwargs}
         for ignored in _IGNORED:
             kwargs.pop(ignored, None)
@@ -133,7 +139,8 @@ class PreTrainedModel:
         tensors = state.pop("tensors")
         self.__dict__.update(state)
         self._checkpoint = Checkpoint.create(_json(self.config), tensors)
-        self._session = self._checkpoint.load(self._dtype, self._threads)
+        self._device = _usable_device(self._device)  # there may be none where this is read
+        self._session = self._load(self._checkpoint)
 
     # ---- What of torch.nn.Module a model without training has
 
@@ -155,24 +162,30 @@ class PreTrainedModel:
         return self.train(requires_grad)
 
     def to(self, *args: Any, device: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
-        """Another dtype makes the model anew of its weights; the device is the CPU."""
+        """Another dtype or device makes the model anew of its weights."""
         for value in args:
             if _is_dtype(value):
                 dtype = value
             elif value is not None:
                 device = value
-        if device is not None:
-            _check_device(device)
-        if dtype is not None and _dtype_name(dtype) != self._dtype:
-            self._session = self._checkpoint.load(_dtype_name(dtype), self._threads)
-            self._dtype = _dtype_name(dtype)
+        before = self._dtype, self._device
+        try:
+            if dtype is not None:
+                self._dtype = _dtype_name(dtype)
+            if device is not None:
+                self._device = _usable_device(device)
+            if (self._dtype, self._device) != before:
+                self._session = self._load(self._checkpoint)
+        except BaseException:
+            self._dtype, self._device = before
+            raise
         return self
 
     def cpu(self) -> Any:
-        return self
+        return self.to("cpu")
 
     def cuda(self, device: Any = None) -> Any:
-        return self.to("cuda")
+        return self.to("cuda" if device is None else device)
 
     def float(self) -> Any:
         return self.to(dtype="float32")
@@ -183,7 +196,7 @@ class PreTrainedModel:
     @property
     def device(self) -> Any:
         torch = sys.modules.get("torch")
-        return torch.device("cpu") if torch is not None else "cpu"
+        return torch.device(self._device) if torch is not None else self._device
 
     @property
     def dtype(self) -> Any:
@@ -207,7 +220,7 @@ class PreTrainedModel:
         """Takes attention heads out of the text tower, by their numbers before any were pruned."""
         pairs = [(int(layer), int(head)) for layer, heads in heads_to_prune.items() for head in heads]
         pruned = self._checkpoint.prune_heads([layer for layer, _ in pairs], [head for _, head in pairs])
-        session = pruned.load(self._dtype, self._threads)
+        session = self._load(pruned)
         self._text_config().pruned_heads = _pruned_heads(json.loads(pruned.config))
         self._checkpoint, self._session = pruned, session
 
@@ -250,7 +263,17 @@ def _dtype_name(dtype: Any) -> str:
     return name
 
 
-def _check_device(device: Any) -> None:
-    name = str(device)
-    if name.split(":", 1)[0] != "cpu":
-        raise ValueError(f"device: {name!r} is not available in this build; it runs on \"cpu\"")
+def _usable_device(device: Any) -> str:
+    """The name of a device, or "cpu" and a warning where it is missing. A number is a CUDA device's, as in torch."""
+    name = f"cuda:{device}" if isinstance(device, int) else str(device)
+    kind, _, number = name.partition(":")
+    if kind == "cpu":
+        return "cpu"
+    if kind != "cuda" or (number and not number.isdecimal()):
+        raise ValueError(f"device: expected \"cpu\", \"cuda\" or \"cuda:0\", found {name!r}")
+    name = f"cuda:{number or 0}"
+    missing = missing_for(name)
+    if missing:
+        warnings.warn(f"{missing}; the model is on the CPU", RuntimeWarning, stacklevel=4)
+        return "cpu"
+    return name

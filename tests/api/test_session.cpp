@@ -161,6 +161,33 @@ TEST_CASE("the instruction set can be chosen") {
   CHECK(status_of([&] { tuwen::Session(model(), &options); }) == TUWEN_UNSUPPORTED);
 }
 
+TEST_CASE("the device can be named") {
+  auto options = tuwen::make<tuwen_session_options>();
+  options.device = "cpu";
+  tuwen::Session named(model(), &options), unnamed(model());
+  const tuwen_session_info info = named.info();
+  CHECK(std::string(info.device) == "cpu");
+  CHECK(std::string(info.device_name).empty());
+  CHECK(info.device_weight_bytes == 0);
+  CHECK(named.encode_texts({"a", "b"}).data == unnamed.encode_texts({"a", "b"}).data);
+  CHECK(tuwen::missing_for("cpu").empty());
+
+  // One sentence, and the same by the check as by the session; no machine has this one.
+  options.device = "cuda:999999";
+  CHECK(status_of([&] { tuwen::Session(model(), &options); }) == TUWEN_UNSUPPORTED);
+  const std::string missing = tuwen::missing_for(options.device);
+  CHECK(missing.starts_with("device \"cuda"));
+  CHECK(missing.find('\n') == std::string::npos);
+
+  for (const char* name : {"", "gpu", "cuda:", "cuda:-1", "cuda:+1", "cuda:1x", "cuda:99999999999", "CUDA", "cpu:0"}) {
+    CAPTURE(name);
+    options.device = name;
+    CHECK(status_of([&] { tuwen::Session(model(), &options); }) == TUWEN_INVALID_ARGUMENT);
+    CHECK(status_of([&] { tuwen::missing_for(name); }) == TUWEN_INVALID_ARGUMENT);
+  }
+  CHECK(tuwen_device_check(nullptr) == TUWEN_INVALID_ARGUMENT);
+}
+
 TEST_CASE("wrong session options") {
   const auto refused = [](auto change) {
     auto options = tuwen::make<tuwen_session_options>();

@@ -28,6 +28,17 @@ class Similarity(CommandLine):
         for line, p in zip(lines[1:4], result["probs"][0]):
             self.assertAlmostEqual(float(line.split("%")[0]), 100 * p, delta=1e-4)
 
+    def test_a_device_that_is_missing(self):
+        arguments = ["similarity", MODEL, "--image", str(self.apple), "--text", "一", "--json"]
+        on_cpu = run(*arguments, "--device", "cpu")
+        self.assertEqual(on_cpu.stderr, b"")
+        missing = run(*arguments, "--device", "cuda:999999")  # no machine has it
+        self.assertEqual(missing.stdout, on_cpu.stdout)
+        said = missing.stderr.decode()
+        self.assertRegex(said, r'^tuwen: device "cuda.*; the CPU is used\n$')
+        self.assertEqual(said.count("\n"), 1)
+        self.fails(*arguments, "--device", "abacus", says=["device", '"cuda:0"', "abacus"])
+
     def test_pictures_that_cannot_be_read(self):
         broken = self.dir / "broken.png"
         broken.write_bytes(self.apple.read_bytes()[:500])

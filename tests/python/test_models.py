@@ -129,9 +129,26 @@ def test_precisions(joint, tmp_path):
     assert np.array_equal(half.to(dtype="float32").get_image_features(PIXELS), expected)
     with pytest.raises(ValueError, match="dtype"):
         tuwen.ChineseCLIPModel.from_pretrained(tmp_path, dtype="float16")
-    with pytest.raises(ValueError, match="device"):
-        joint.to("cuda:7")
-    assert joint.eval() is joint.to("cpu") is joint and not joint.training
+    assert joint.eval() is joint.to("cpu") is joint.cpu() is joint and not joint.training
+
+
+def test_devices(joint, tmp_path):
+    expected = joint.get_image_features(PIXELS)
+    for device in ("mps", "cuda:x", "cpus", ""):
+        with pytest.raises(ValueError, match="device"):
+            joint.to(device)
+    # A device that no machine has: one sentence, and the CPU goes on.
+    with pytest.warns(RuntimeWarning, match='device "cuda.*; the model is on the CPU') as told:
+        assert joint.to("cuda:999999") is joint
+    assert len(told) == 1 and "\n" not in str(told[0].message)
+    with pytest.warns(RuntimeWarning, match="the model is on the CPU"):
+        joint.cuda(999999)
+    joint.save_pretrained(tmp_path)
+    with pytest.warns(RuntimeWarning, match="the model is on the CPU"):
+        loaded = tuwen.ChineseCLIPModel.from_pretrained(tmp_path, device="cuda:999999", threads=1)
+    for model in (joint, loaded, pickle.loads(pickle.dumps(joint))):
+        assert str(model.device) == "cpu"
+        assert np.array_equal(model.get_image_features(PIXELS), expected)
 
 
 def test_random_initialisation():
