@@ -2,7 +2,7 @@
 //
 // `reference` (kernels/reference/, plain loops in double) fills every entry and is the executable specification; avx2
 // and avx512 start from it and override. A kernel is single-threaded, allocates nothing, checks nothing and may read
-// and write only what its contract names: kernels/ops.cpp checks, slices the work and calls it from every thread of a
+// and write only what its contract names: kernels/ops*.cpp checks, slices the work and calls it from every thread of a
 // team.
 //
 // Rules for all entries: rows are `stride` floats apart and at least as long as the row; no alignment is required

@@ -24,7 +24,8 @@ MATH = "kernels/cpu/math-inl.h"
 INPUTS = "kernels/cpu/inputs-inl.h"
 RESIZE = "kernels/cpu/resize-inl.h"
 AVX512 = "kernels/cpu/simd_avx512.h"
-OPS = "kernels/ops.cpp"
+PRODUCT = "kernels/ops_product.cpp"
+ATTENTION_OPS = "kernels/ops_attention.cpp"
 PACK = "kernels/pack.cpp"
 RESIZE_TAPS = "kernels/resize.cpp"
 VIT = "models/vit.cpp"
@@ -126,11 +127,11 @@ KERNELS = [
         "(w_scale * V(p.x_scale[row + i]))",
         "(w_scale * V(p.x_scale[0]))"),
     Mutation(
-        "int8-input-kept", OPS, "what an earlier product read is taken for what this one reads",
+        "int8-input-kept", PRODUCT, "what an earlier product read is taken for what this one reads",
         "q.multiplier, ex.sequence - 1}",
         "q.multiplier, ex.in_quantized.used_by}"),
     Mutation(
-        "gemm-ops-stale-bias", OPS, "every panel gets the first panel's bias",
+        "gemm-ops-stale-bias", PRODUCT, "every panel gets the first panel's bias",
         ".bias = w.bias == nullptr ? nullptr : w.bias + n0,\n"
         "                        .y = y.f32_row(m0) + n0,\n"
         "                        .y_stride = y.stride,\n"
@@ -144,7 +145,7 @@ KERNELS = [
         "                        .columns = columns,\n"
         "                        .k = w.k,"),
     Mutation(
-        "gemm-ops-row-block", OPS, "rows at the seam of two blocks",
+        "gemm-ops-row-block", PRODUCT, "rows at the seam of two blocks",
         "rows * (block + 1) / pieces.blocks,\n"
         "         next",
         "rows * (block + 1) / pieces.blocks - (block + 1 < pieces.blocks),\n"
@@ -187,15 +188,15 @@ KERNELS = [
         "p.q + first * p.q_stride, p.q_stride, keys",
         "p.q, p.q_stride, keys"),
     Mutation(
-        "attention-scale", OPS, "scores are divided by the root of the whole width",
+        "attention-scale", ATTENTION_OPS, "scores are divided by the root of the whole width",
         "1.0f / std::sqrt(static_cast<float>(width))",
         "1.0f / std::sqrt(static_cast<float>(q.columns))"),
     Mutation(
-        "attention-wrong-head", OPS, "every head reads the first head's keys",
+        "attention-wrong-head", ATTENTION_OPS, "every head reads the first head's keys",
         ".k = row(k, s.first_key) + key_column,",
         ".k = row(k, s.first_key),"),
     Mutation(
-        "attention-wrong-item", OPS, "every item reads the first item's values",
+        "attention-wrong-item", ATTENTION_OPS, "every item reads the first item's values",
         ".v = row(v, s.first_key) + key_column,",
         ".v = row(v, 0) + key_column,"),
     Mutation(
@@ -438,7 +439,7 @@ MODELS = [
         "checkpoint_.read_f32_rows(*tensor, r, {piece",
         "checkpoint_.read_f32_rows(*tensor, 0, {piece"),
     model(
-        "ops-share-queries", OPS, "a row at the seam of two members' queries",
+        "ops-share-queries", ATTENTION_OPS, "a row at the seam of two members' queries",
         "end = s.queries * (part + 1) / parts;",
         "end = s.queries * (part + 1) / parts - (part + 1 < parts);"),
     model(
