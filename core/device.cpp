@@ -32,6 +32,10 @@ DeviceScope::~DeviceScope() {
   if (before_ != device_.ordinal) device_.api->use(before_, nullptr);
 }
 
+DeviceRecording::~DeviceRecording() {
+  if (recording_ != nullptr) api_->release_recording(recording_);
+}
+
 DeviceQueue::DeviceQueue(const DeviceApi& api) : api_(api) { check_device(api, api.create_stream(&stream_), "stream"); }
 
 DeviceQueue::~DeviceQueue() { api_.destroy_stream(stream_); }
@@ -41,6 +45,16 @@ void DeviceQueue::copy(void* to, const void* from, int64_t bytes) {
 }
 
 void DeviceQueue::wait() { check_device(api_, api_.wait(stream_), "computation"); }
+
+void DeviceQueue::launch(const DeviceRecording& recording) {
+  check_device(api_, api_.launch(recording.get(), stream_), "recorded work");
+}
+
+DeviceRecording DeviceQueue::end_recording() noexcept {
+  void* recording = nullptr;
+  if (api_.end_recording(stream_, &recording) != 0) return {};
+  return {api_, recording};
+}
 
 void DeviceQueue::wait_whatever_comes() noexcept { api_.wait(stream_); }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace tw {
 
@@ -25,6 +26,12 @@ struct DeviceApi {
   int (*copy)(void* to, const void* from, int64_t bytes, void* stream);
   // Until all that was put on the stream is done; the first error of any of it.
   int (*wait)(void* stream);
+  // Work put on a stream between the two is not done but kept, in one piece, which can be launched again and again on
+  // the memory that it named. A device that cannot has null for the first.
+  int (*begin_recording)(void* stream);
+  int (*end_recording)(void* stream, void** recording);
+  int (*launch)(void* recording, void* stream);
+  int (*release_recording)(void* recording);
   const char* (*describe)(int error);
   int out_of_memory;  // the code that means it
 };
@@ -57,6 +64,28 @@ class DeviceScope {
   int before_ = 0;
 };
 
+// Owns work that a device has recorded (DeviceQueue::record), or nothing. Move-only.
+class DeviceRecording {
+ public:
+  DeviceRecording() = default;
+  DeviceRecording(const DeviceApi& api, void* recording) : api_(&api), recording_(recording) {}
+  ~DeviceRecording();
+  DeviceRecording(DeviceRecording&& other) noexcept { swap(other); }
+  DeviceRecording& operator=(DeviceRecording&& other) noexcept { return swap(other), *this; }
+
+  explicit operator bool() const { return recording_ != nullptr; }
+  void* get() const { return recording_; }
+
+ private:
+  void swap(DeviceRecording& other) noexcept {
+    std::swap(api_, other.api_);
+    std::swap(recording_, other.recording_);
+  }
+
+  const DeviceApi* api_ = nullptr;
+  void* recording_ = nullptr;
+};
+
 // Owns a stream of the calling thread's device. One thread at a time.
 class DeviceQueue {
  public:
@@ -70,10 +99,28 @@ class DeviceQueue {
   // Throws internal with the device's words. After an error of a kernel every further call has it too.
   void copy(void* to, const void* from, int64_t bytes);
   void wait();
+  // What body() puts on the stream, which does not happen, as a recording; none where the device cannot or body()
+  // returns false. Throws what body() throws.
+  template <class Body>
+  DeviceRecording record(Body body) {
+    if (api_.begin_recording == nullptr || api_.begin_recording(stream_) != 0) return {};
+    bool whole = false;
+    try {
+      whole = body();
+    } catch (...) {
+      end_recording();
+      throw;
+    }
+    DeviceRecording recording = end_recording();
+    return whole ? std::move(recording) : DeviceRecording();
+  }
+  void launch(const DeviceRecording& recording);
   // Where an error is on its way already.
   void wait_whatever_comes() noexcept;
 
  private:
+  DeviceRecording end_recording() noexcept;
+
   const DeviceApi& api_;
   void* stream_ = nullptr;
 };

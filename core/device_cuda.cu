@@ -19,6 +19,19 @@ bool is_forked() { return getpid() != first_process(); }
 // What a child has of its parent's is not there to be given back.
 int unless_forked(cudaError_t (*release)(void*), void* memory) { return is_forked() ? cudaSuccess : release(memory); }
 
+// A graph of what was captured, ready to be launched. A capture that failed leaves no error behind: the same work is
+// put on the stream once more, and has its errors then.
+int end_capture(void* stream, void** recording) {
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  cudaError_t error = cudaStreamEndCapture(stream_of(stream), &graph);
+  if (error == cudaSuccess) error = cudaGraphInstantiateWithFlags(&executable, graph, 0);
+  if (graph != nullptr) cudaGraphDestroy(graph);
+  if (error != cudaSuccess) cudaGetLastError();
+  *recording = executable;
+  return error;
+}
+
 constexpr DeviceApi kApi = {
     .name = "cuda",
     .use = [](int ordinal, int* before) -> int {
@@ -47,6 +60,17 @@ constexpr DeviceApi kApi = {
     .wait = [](void* stream) -> int {
       const cudaError_t launch = cudaGetLastError(), done = cudaStreamSynchronize(stream_of(stream));
       return launch != cudaSuccess ? launch : done;
+    },
+    // Of this thread alone: other sessions may allocate meanwhile.
+    .begin_recording = [](void* stream) -> int {
+      return cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeThreadLocal);
+    },
+    .end_recording = end_capture,
+    .launch = [](void* recording, void* stream) -> int {
+      return cudaGraphLaunch(static_cast<cudaGraphExec_t>(recording), stream_of(stream));
+    },
+    .release_recording = [](void* recording) -> int {
+      return is_forked() ? cudaSuccess : cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(recording));
     },
     .describe = [](int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); },
     .out_of_memory = cudaErrorMemoryAllocation,

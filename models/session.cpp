@@ -196,13 +196,17 @@ SliceInputs Session::slice_inputs() {
 }
 
 template <class Body>
-void Session::run_slice(const SliceInputs& inputs, int64_t items, float* out, const EmbedOptions& options,
-                        int64_t layers, Body body) {
+void Session::run_slice(const SliceInputs& inputs, const SliceShape& shape, float* out, const EmbedOptions& options,
+                        int64_t layers, Stop& stop, Body body) {
   if (device_) {
-    const Tensor result = scratch_->result.row_range(0, items);
-    device_->run(inputs, result, out, [&](Exec& ex) { body(ex, result); });
+    if (stop.at_layer()) return;  // layers that were recorded do not look
+    const Tensor result = scratch_->result.row_range(0, shape.items);
+    device_->run(inputs, shape, result, out, [&](Exec& ex) {
+      body(ex, result);
+      return !stop.stopped();
+    });
   } else {
-    const Tensor result = matrix(out, items, model_->embedding_width());
+    const Tensor result = matrix(out, shape.items, model_->embedding_width());
     run(scratch_->ops, options, layers, [&](Exec& ex) { body(ex, result); });
   }
 }
@@ -259,7 +263,8 @@ void Session::encode_image_slice(const ImageBatch& images, float* out, const Emb
       c.image_size,
       c.num_channels,
       c.patch_size};
-  run_slice(in, images.count, out, options, c.num_hidden_layers, [&](Exec& ex, Tensor result) {
+  const SliceShape shape{true, images.u8, options.normalize, images.count, images.count * tokens, tokens};
+  run_slice(in, shape, out, options, c.num_hidden_layers, stop, [&](Exec& ex, Tensor result) {
     const Tensor pooled =
         vision.forward(ex, scratch_->vision, pixels, {every_token, class_token}, stop, options.capture);
     if (stop.stopped()) return;
@@ -330,6 +335,7 @@ void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t c
   SliceInputs in = slice_inputs();
   const auto every_token = in.make<Sequence>(count), first_token = in.make<Sequence>(count);
   const auto first_rows = in.make<int64_t>(count);
+  int64_t longest = 0;
   for (int64_t i = 0; i < count; ++i) {
     const int64_t row = texts.offsets[static_cast<size_t>(first + i)] - begin;
     const int64_t length = texts.offsets[static_cast<size_t>(first + i + 1)] - begin - row;
@@ -337,6 +343,7 @@ void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t c
     every_token[at] = {row, length, row, length};
     first_token[at] = {i, 1, row, length};
     first_rows[at] = row;
+    longest = std::max(longest, length);
   }
   // Of the caller, or what stands for a missing array.
   const auto ids_or = [&](std::span<const int32_t> given, auto missing) -> const int32_t* {
@@ -359,7 +366,9 @@ void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t c
       .first_token = first_token,
       .first_rows = first_rows,
   };
-  run_slice(in, count, out, options, running_->text()->config().num_hidden_layers, [&](Exec& ex, Tensor result) {
+  const int64_t layers = running_->text()->config().num_hidden_layers;
+  const SliceShape shape{false, false, options.normalize, count, tokens, longest};
+  run_slice(in, shape, out, options, layers, stop, [&](Exec& ex, Tensor result) {
     const Tensor pooled = running_->text()->forward(ex, scratch_->text, packed, stop, options.capture);
     if (stop.stopped()) return;
     const Tap tap{options.capture, "text"};

@@ -165,10 +165,11 @@ class Session {
   void check(const TextBatch& texts) const;
   void check(const EmbedOptions& options) const;
   SliceInputs slice_inputs();
-  // body(ex, result) through `layers` layers, where this session runs; result [items, J] is, or comes to, `out`.
+  // body(ex, result) through `layers` layers, where this session runs; result [items, J] is, or comes to, `out`. On a
+  // device a shape that was there before may be done without body, from what it put on the stream then.
   template <class Body>
-  void run_slice(const SliceInputs& inputs, int64_t items, float* out, const EmbedOptions& options, int64_t layers,
-                 Body body);
+  void run_slice(const SliceInputs& inputs, const SliceShape& shape, float* out, const EmbedOptions& options,
+                 int64_t layers, Stop& stop, Body body);
 
   std::shared_ptr<const ChineseClip> model_;
   std::shared_ptr<const ChineseClip> running_;  // model_, or its copy on the device

@@ -558,6 +558,14 @@ CUDA = [
         "cuda-copy-kept", "models/chinese_clip.cpp", "every session has a copy of the weights of its own",
         "if (copy.device == device) return copy.model;",
         "if (copy.device == device && false) return copy.model;"),
+    cuda(
+        "cuda-shape-longest", SESSION, "texts of other lengths pass for the same shape",
+        "longest = std::max(longest, length);",
+        "longest = 1;"),
+    cuda(
+        "cuda-record-first", "models/recorded_slices.h", "a slice that may never come again is recorded",
+        "if (slice.times == 2)",
+        "if (slice.times == 1)"),
     Mutation(
         "cuda-fork", "core/device.cpp", "a forked child uses its parent's device",
         "here != device.process",

@@ -381,8 +381,9 @@ typedef struct tuwen_session_options {
 /* On a device the model's weights are copied there once, for all sessions of that device, and freed with the model.
  * Threads then decode, resize and tokenize, and compute tuwen_logits(). max_rows is 16,384 by default. Captures (so
  * tuwen_verify() too), profiles and eight-bit models are TUWEN_UNSUPPORTED there. A forked child cannot use its
- * parent's sessions on a device. What a device reports is TUWEN_OUT_OF_MEMORY or TUWEN_INTERNAL with its own words; the
- * model and other sessions live on. */
+ * parent's sessions on a device. The second encode of a shape (so many images; so many texts and tokens, the longest so
+ * long) records the work and allocates for that; later ones are one launch. What a device reports is
+ * TUWEN_OUT_OF_MEMORY or TUWEN_INTERNAL with its own words; the model and other sessions live on. */
 
 /* Whether sessions can be made on `device`, "cpu" among them: TUWEN_OK, or TUWEN_UNSUPPORTED and one sentence that says
  * what is missing: a build with CUDA kernels, a driver, a device. */

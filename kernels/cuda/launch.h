@@ -36,7 +36,7 @@ void launch(const Geometry& g, Stream stream, void (*kernel)(Parameters...), con
   shim::run({{size(g.blocks_x), size(g.blocks_y), size(g.blocks_z)},
              {static_cast<unsigned>(g.threads), 1, 1},
              static_cast<size_t>(g.shared_bytes)},
-            [&] { kernel(arguments...); });
+            [=] { kernel(arguments...); });  // copies, as a device has
 #endif
 }
 

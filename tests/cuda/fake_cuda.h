@@ -4,13 +4,18 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/cuda/host_shim/block.h"
 #include "kernels/cuda/table_cuda.h"
 #include "kernels/device.h"
 #include "tests/support/fake_device.h"
 
 namespace tw::test {
 
-inline Device fake_device() { return {device_handle(kFake, 1), &cuda_table()}; }
+// Of the driver in use, which from here on records kernels as well as copies.
+inline Device fake_device() {
+  driver->keep_kernels = shim::keep_launches;
+  return {device_handle(kFake, 1), &cuda_table()};
+}
 
 inline double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
   REQUIRE(a.size() == b.size());

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -129,6 +130,109 @@ TEST_CASE("cuda session: an embedding has the same bits alone, in slices and aga
   CHECK(logits == logits_there);
 }
 
+TEST_CASE("cuda session: a shape that comes again is recorded, and then launched with what is there now") {
+  Driver fake;
+  driver = &fake;
+  const auto model = load(tiny_config());
+  Inputs in(tiny_config());
+  {
+    Session device(model, {.device = fake_device()}), cpu(model, {});
+    const std::vector<float> first = encode_all(device, in);
+    CHECK(fake.recordings.empty());
+    CHECK(encode_all(device, in) == first);
+    CHECK(fake.recordings.size() == 3);  // texts, bytes, values
+    CHECK(fake.launches == 3);
+    std::reverse(in.ids.begin(), in.ids.end());
+    std::reverse(in.bytes.begin(), in.bytes.end());
+    std::reverse(in.values.begin(), in.values.end());
+    const std::vector<float> other = encode_all(device, in);
+    CHECK(fake.launches == 6);
+    CHECK(other != first);
+    CHECK(largest_difference(other, encode_all(cpu, in)) < 1e-5);
+
+    // Anything that a slice depends on besides contents is another shape: three times with and without normalisation,
+    // of other lengths with the same sum, of fewer items.
+    for (int times = 0; times < 3; ++times)
+      CHECK(largest_difference(encode_all(device, in, {.normalize = false}),
+                               encode_all(cpu, in, {.normalize = false})) < 1e-4);
+    CHECK(fake.recordings.size() == 6);
+    for (const std::vector<int64_t>& offsets : {std::vector<int64_t>{0, 17, 34, 52}, {0, 52 - 36, 52}, {0, 36, 52}}) {
+      for (int times = 0; times < 3; ++times) {
+        const TextBatch texts{in.ids, offsets, {}, {}};
+        std::vector<float> here((offsets.size() - 1) * 12), there(here.size());
+        cpu.encode_texts(texts, here);
+        device.encode_texts(texts, there);
+        CHECK(largest_difference(here, there) < 1e-5);
+      }
+    }
+    CHECK(fake.recordings.size() == 8);  // the last two are of one shape: only the order of lengths differs
+  }
+  CHECK(fake.recordings.empty());
+}
+
+TEST_CASE("cuda session: recordings are of the shapes that were used last") {
+  Driver fake;
+  driver = &fake;
+  const auto model = load(tiny_config());
+  Session device(model, {.device = fake_device()});
+  std::vector<int32_t> ids(36, 3);
+  std::vector<float> out(12);
+  const auto encode = [&](int64_t tokens, bool normalize) {
+    const std::vector<int64_t> offsets = {0, tokens};
+    device.encode_texts({std::span(ids).first(static_cast<size_t>(tokens)), offsets, {}, {}}, out,
+                        {.normalize = normalize});
+  };
+  constexpr int64_t kShapes = RecordedSlices::kMost;
+  for (int times = 0; times < 2; ++times)
+    for (int64_t i = 0; i < kShapes; ++i) encode(1 + i / 2, i % 2 == 0);
+  CHECK(fake.recordings.size() == kShapes);
+  encode(36, true);  // takes the place of (1, normalised)
+  CHECK(fake.recordings.size() == kShapes - 1);
+  const int before = fake.launches;
+  encode(1, false);
+  CHECK(fake.launches == before + 1);
+  encode(1, true);
+  CHECK(fake.launches == before + 1);
+}
+
+TEST_CASE("cuda session: without recordings, or where one is refused, slices are as before") {
+  Driver fake;
+  driver = &fake;
+  const auto model = load(tiny_config());
+  const Inputs in(tiny_config());
+  Session plain(model, {.device = fake_device()});
+  const std::vector<float> expected = encode_all(plain, in);
+
+  DeviceApi unable = kFake;
+  unable.begin_recording = nullptr;
+  Session without(model, {.device = {device_handle(unable, 1), &cuda_table()}});
+  for (int times = 0; times < 3; ++times) CHECK(encode_all(without, in) == expected);
+  CHECK(fake.recordings.empty());
+
+  // Whichever call of a recording fails, in the slice that is recorded.
+  std::vector<float> out(3 * 12);
+  const std::vector<float> texts(expected.begin(), expected.begin() + std::ssize(out));
+  for (int n = 1; n <= 12; ++n) {
+    CAPTURE(n);
+    Session session(model, {.device = fake_device()});
+    session.encode_texts(in.texts(), out);
+    const int before = fake.calls;
+    fake.fails_at = before + n;
+    try {
+      session.encode_texts(in.texts(), out);
+      CHECK(out == texts);
+    } catch (const Error& e) {
+      CHECK(e.detail().found == kFake.describe(kLost));
+    }
+    fake.fails_at = 0;
+    CHECK(fake.recording == nullptr);
+    for (int times = 0; times < 2; ++times) {
+      session.encode_texts(in.texts(), out);
+      CHECK(out == texts);
+    }
+  }
+}
+
 TEST_CASE("cuda session: weights are on a device once, for all its sessions, as long as the model is there") {
   Driver fake;
   driver = &fake;
@@ -164,8 +268,7 @@ TEST_CASE("cuda session: whichever call of the driver fails, there is one error,
   int calls_of_work = 0;
   {
     const auto model = load(config);
-    Session session(model, {.device = fake_device()});
-    encode_all(session, in);
+    on_device(model);
     calls_of_work = counting.calls;
   }
   REQUIRE(calls_of_work > 100);
@@ -218,7 +321,7 @@ TEST_CASE("cuda session: one that failed can be tried again, and others do not n
       failed = true;
     }
     fake.fails_at = 0;
-    if (n <= 4) CHECK(failed);  // use, inputs, result, wait
+    if (n <= 3) CHECK(failed);  // use, launch, wait
     CHECK(encode_all(b, in) == expected);
     CHECK(encode_all(a, in) == expected);
     if (n == 12) break;

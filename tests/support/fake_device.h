@@ -4,7 +4,10 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "core/device.h"
 
@@ -12,16 +15,21 @@ namespace tw::test {
 
 inline constexpr int kOutOfMemory = 2, kLost = 719;
 
+using Recorded = std::vector<std::function<void()>>;
+
 // What the fake driver is asked. One at a time: its functions have no argument to find it by.
 struct Driver {
   int fails_at = 0;  // the call, from 1, that returns `error`; 0: none
   int error = kLost;
   int calls = 0;
   int current = 0;  // device of the thread
-  std::set<void*> memory, mapped, streams;
+  std::set<void*> memory, mapped, streams, recordings;
+  Recorded* recording = nullptr;                  // of copies now
+  void (*keep_kernels)(Recorded*) = [](auto) {};  // where there are any
+  int launches = 0;                               // of recordings
 
   int next() { return ++calls == fails_at ? error : 0; }
-  bool nothing_left() const { return memory.empty() && mapped.empty() && streams.empty(); }
+  bool nothing_left() const { return memory.empty() && mapped.empty() && streams.empty() && recordings.empty(); }
 };
 inline Driver* driver = nullptr;
 
@@ -60,10 +68,49 @@ inline const DeviceApi kFake = {
         [](void* to, const void* from, int64_t bytes, void* stream) {
           CHECK(driver->streams.count(stream) == 1);
           if (const int error = driver->next()) return error;
-          std::memcpy(to, from, static_cast<size_t>(bytes));
+          const auto copy = [=] { std::memcpy(to, from, static_cast<size_t>(bytes)); };
+          driver->recording != nullptr ? driver->recording->push_back(copy) : copy();
           return 0;
         },
-    .wait = [](void*) { return driver->next(); },
+    .wait =
+        [](void*) {
+          CHECK(driver->recording == nullptr);
+          return driver->next();
+        },
+    .begin_recording =
+        [](void* stream) {
+          CHECK(driver->streams.count(stream) == 1);
+          CHECK(driver->recording == nullptr);
+          if (const int error = driver->next()) return error;
+          driver->recording = new Recorded;
+          driver->keep_kernels(driver->recording);
+          return 0;
+        },
+    .end_recording =
+        [](void*, void** recording) {
+          Recorded* done = std::exchange(driver->recording, nullptr);
+          driver->keep_kernels(nullptr);
+          if (const int error = driver->next()) return delete done, error;
+          driver->recordings.insert(done);
+          *recording = done;
+          return 0;
+        },
+    .launch =
+        [](void* recording, void* stream) {
+          CHECK(driver->streams.count(stream) == 1);
+          CHECK(driver->recordings.count(recording) == 1);
+          if (const int error = driver->next()) return error;
+          ++driver->launches;
+          for (const auto& work : *static_cast<Recorded*>(recording)) work();
+          return 0;
+        },
+    .release_recording =
+        [](void* recording) {
+          const int error = driver->next();
+          CHECK(driver->recordings.erase(recording) == 1);
+          delete static_cast<Recorded*>(recording);
+          return error;
+        },
     .describe = [](int error) { return error == kOutOfMemory ? "out of memory" : "the device is lost"; },
     .out_of_memory = kOutOfMemory,
 };

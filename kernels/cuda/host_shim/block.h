@@ -12,6 +12,7 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace tw::shim {
 
@@ -42,6 +43,9 @@ void set_settings(const Settings& settings);
 struct BlockError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+
+// Where launches of this CPU thread go instead of being run, until told null.
+void keep_launches(std::vector<std::function<void()>>* kept);
 
 // Runs `body` once per thread of each block, blocks one after the other. Throws BlockError; launches do not nest.
 void run(const Launch& launch, const std::function<void()>& body);
