@@ -157,10 +157,54 @@ void check_row_begin(const int64_t* row_begin, size_t count) {
   }
 }
 
+// Black pictures, as encode_pictures() and as tuwen_encode_pixels() give them to the session.
+void encode_black(const EncodeCall& call, size_t count) {
+  const VisionConfig& v = call.model().config().vision;
+  const size_t each = static_cast<size_t>(v.num_channels * v.image_size * v.image_size);
+  const std::vector<float> values(count * each), table(3 * 256);
+  const std::vector<uint8_t> bytes(v.num_channels == 3 ? std::min(kPicturesAtOnce, count) * each : 0);
+  call.session().encode_images({.pixels = values.data(), .count = static_cast<int64_t>(count)},
+                               call.out().first(count * call.width()), call.options());
+  for (size_t first = 0; first < count && !bytes.empty(); first += kPicturesAtOnce) {
+    const size_t some = std::min(kPicturesAtOnce, count - first);
+    call.session().encode_images(
+        {.pixels = bytes.data(), .u8 = true, .table = table.data(), .count = static_cast<int64_t>(some)},
+        call.out().first(some * call.width()), call.options());
+  }
+}
+
+// Texts of `tokens` times the first token.
+void encode_equal_tokens(const EncodeCall& call, size_t count, size_t tokens) {
+  const std::vector<int32_t> ids(count * tokens);
+  std::vector<int64_t> offsets(count + 1);
+  for (size_t i = 0; i <= count; ++i) offsets[i] = static_cast<int64_t>(i * tokens);
+  call.session().encode_texts({.ids = ids, .offsets = offsets}, call.out().first(count * call.width()), call.options());
+}
+
 }  // namespace
 }  // namespace tw
 
 using namespace tw;
+
+tuwen_status tuwen_session_warm_up(tuwen_session* session, size_t images, size_t texts, size_t tokens) {
+  return guarded([&] {
+    constexpr size_t kMost = 1 << 20;
+    const auto check = [](const char* name, size_t value, size_t least, size_t most) {
+      if (value >= least && value <= most) return;
+      throw_argument(name, std::to_string(least) + " to " + std::to_string(most), std::to_string(value));
+    };
+    const ChineseClip& model = *not_null(session, "session").loaded->clip;
+    check("images", images, 0, kMost);
+    check("texts", texts, 0, kMost);
+    if (texts > 0) check("tokens", tokens, 1, static_cast<size_t>(longest_text(model)));
+    std::vector<float> out(std::max(images, texts) * static_cast<size_t>(model.embedding_width()));
+    const EncodeCall call(session, nullptr, out.data(), std::max(images, texts));
+    for (int times = 0; times < 2; ++times) {  // a device records the second of a shape
+      if (images > 0) encode_black(call, images);
+      if (texts > 0) encode_equal_tokens(call, texts, tokens);
+    }
+  });
+}
 
 tuwen_status tuwen_encode_images(tuwen_session* session, const tuwen_image* const* images, size_t count,
                                  const tuwen_encode_options* options, float* embeddings) {

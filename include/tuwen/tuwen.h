@@ -425,6 +425,11 @@ typedef struct tuwen_encode_options {
   tuwen_profile* profile; /* where the time of this call goes, or NULL */
 } tuwen_encode_options;
 
+/* Encodes `images` black pictures together and then `texts` texts of `tokens` tokens (0: none), twice, and forgets
+ * them: what a first encode of that shape costs besides its work (memory touched for the first time, threads that
+ * start, on a device the recording of the shape) then does not fall to a request. Allocates what it encodes. */
+TUWEN_API tuwen_status tuwen_session_warm_up(tuwen_session* session, size_t images, size_t texts, size_t tokens);
+
 /* Makes the encode call that is running on the session, if any, return TUWEN_CANCELLED before its next layer. For any
  * thread, while the session lives. */
 TUWEN_API void tuwen_session_cancel(tuwen_session* session);

@@ -356,6 +356,11 @@ class Session {
     handle_.reset(session);
   }
 
+  // As tuwen_session_warm_up().
+  void warm_up(size_t images, size_t texts, size_t tokens) {
+    check(tuwen_session_warm_up(get(), images, texts, tokens));
+  }
+
   // One row a picture or text; normalised unless options->raw.
   Matrix encode_images(std::span<const Image> images, const tuwen_encode_options* options = nullptr) {
     Matrix out(images.size(), columns_);

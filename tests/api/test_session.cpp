@@ -1,6 +1,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <thread>
+#include <tuple>
 
 #include "tests/api/fixtures.h"
 
@@ -186,6 +187,24 @@ TEST_CASE("the device can be named") {
     CHECK(status_of([&] { tuwen::missing_for(name); }) == TUWEN_INVALID_ARGUMENT);
   }
   CHECK(tuwen_device_check(nullptr) == TUWEN_INVALID_ARGUMENT);
+}
+
+TEST_CASE("a session that was warmed up encodes as one that was not") {
+  tuwen::Session cold(model()), warm(model());
+  const auto some = texts(9);
+  const auto images = pictures(3);
+  warm.warm_up(40, 3, 12);
+  warm.warm_up(0, 1, 1);
+  warm.warm_up(2, 0, 0);
+  warm.warm_up(0, 0, 1000);
+  CHECK(warm.encode_texts(some).data == cold.encode_texts(some).data);
+  CHECK(warm.encode_images(images).data == cold.encode_images(images).data);
+  for (const auto& [pictures, count, tokens] :
+       {std::tuple<size_t, size_t, size_t>{0, 1, 0}, {0, 1, 21}, {SIZE_MAX, 0, 0}, {0, SIZE_MAX, 3}}) {
+    CAPTURE(pictures, count, tokens);
+    CHECK(tuwen_session_warm_up(warm.get(), pictures, count, tokens) == TUWEN_INVALID_ARGUMENT);
+  }
+  CHECK(tuwen_session_warm_up(nullptr, 1, 1, 1) == TUWEN_INVALID_ARGUMENT);
 }
 
 TEST_CASE("wrong session options") {
