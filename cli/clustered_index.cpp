@@ -11,7 +11,7 @@
 namespace tuwen_cli {
 namespace {
 
-constexpr const char* kRemedy = "run tuwen index --approximate again";
+constexpr const char* kRemedy = "run tuwen index --approximate";
 
 ClusterFile clusters_of(const std::string& path) {
   if (!std::filesystem::exists(clusters_path(path)) && std::filesystem::exists(path)) {
