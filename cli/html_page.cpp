@@ -56,9 +56,9 @@ std::string image_tag(const std::string& path) {
 std::string figure(const PagePicture& picture) {
   char score[32];
   std::snprintf(score, sizeof score, "%.4f", static_cast<double>(picture.score));
-  const std::string path = escaped(picture.path);
+  const std::string path = escaped(picture.path), shown = escaped(picture.shown);
   return "<figure><a href=\"" + file_url(picture.path) + "\">" + image_tag(picture.path) + "</a><figcaption><b>" +
-         score + "</b> <span title=\"" + path + "\"><bdi>" + path + "</bdi></span></figcaption></figure>\n";
+         score + "</b> <span title=\"" + path + "\"><bdi>" + shown + "</bdi></span></figcaption></figure>\n";
 }
 
 }  // namespace

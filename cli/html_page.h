@@ -8,7 +8,8 @@
 namespace tuwen_cli {
 
 struct PagePicture {
-  std::string path;  // absolute
+  std::string path;   // absolute
+  std::string shown;  // what is written below it
   float score;
 };
 

@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 
+#include "cli/cluster_build.h"
+#include "cli/cluster_file.h"
 #include "cli/command.h"
 #include "cli/index_build.h"
 #include "cli/interrupt.h"
@@ -17,6 +19,7 @@ namespace {
 
 struct Options : CommonOptions {
   std::string folder, out;
+  bool approximate = false;
 };
 
 std::string real_path(const std::string& path) {
@@ -26,7 +29,8 @@ std::string real_path(const std::string& path) {
   return real.string();
 }
 
-void print_json(const Options& options, const IndexOrigin& origin, const IndexReport& report) {
+void print_json(const Options& options, const IndexOrigin& origin, const IndexReport& report,
+                const std::optional<ClusterReport>& clusters) {
   JsonWriter json(std::cout);
   json.begin_object();
   json.key("index").value(options.out).key("root").value(origin.root).key("model").value(origin.model_name);
@@ -34,6 +38,7 @@ void print_json(const Options& options, const IndexOrigin& origin, const IndexRe
   json.key("pictures").value(report.pictures).key("vectors").value(report.vectors);
   json.key("encoded").value(report.encoded).key("unchanged").value(report.unchanged);
   json.key("recognised").value(report.recognised).key("removed").value(report.removed);
+  if (clusters) json.key("clusters").value(clusters->clusters).key("clustered").value(clusters->assigned);
   json.key("skipped").begin_array();
   for (const SkippedPath& skipped : report.skipped) {
     json.begin_object().key("path").value(skipped.path).key("reason").value(skipped.reason).end_object();
@@ -42,7 +47,7 @@ void print_json(const Options& options, const IndexOrigin& origin, const IndexRe
   std::cout << "\n";
 }
 
-void print_text(const Options& options, const IndexReport& report) {
+void print_text(const Options& options, const IndexReport& report, const std::optional<ClusterReport>& clusters) {
   for (const SkippedPath& skipped : report.skipped) {
     std::cerr << "tuwen: skipped " << one_line(skipped.path) << ": " << one_line(skipped.reason) << "\n";
   }
@@ -50,6 +55,9 @@ void print_text(const Options& options, const IndexReport& report) {
   std::cout << one_line(options.out) << ": " << report.pictures << " pictures (" << report.encoded << " encoded, "
             << report.recognised << " recognised, " << report.unchanged << " unchanged), " << report.removed
             << " removed, " << report.skipped.size() << " skipped\n";
+  if (!clusters) return;
+  std::cout << one_line(clusters_path(options.out)) << ": " << clusters->clusters << " clusters"
+            << (clusters->trained ? " computed" : "") << ", " << clusters->assigned << " vectors put into them\n";
 }
 
 void run(Options& options) {
@@ -77,10 +85,16 @@ void run(Options& options) {
     throw Failure("interrupted; " + options.out + " has " + std::to_string(report.pictures) +
                   " pictures, and the same command goes on from there");
   }
+  std::optional<ClusterReport> clusters;
+  if (options.approximate) {
+    IndexJournal lock(options.out);  // build.save() has given it up
+    clusters = update_clusters(options.out, before ? &*before : nullptr, session, options.quiet);
+    lock.remove();
+  }
   if (options.json) {
-    print_json(options, origin, report);
+    print_json(options, origin, report, clusters);
   } else {
-    print_text(options, report);
+    print_text(options, report, clusters);
   }
 }
 
@@ -101,6 +115,8 @@ void add_index(CLI::App& program) {
                    "whatever it is called now. An interrupted run goes on where it was")
       ->required()
       ->check(not_empty());
+  command->add_flag("--approximate", options->approximate,
+                    "also make OUT.clusters, or bring it up to date, for tuwen search --approximate");
   add_precision(*command, *options);
   add_runtime(*command, *options);
   add_device(*command, *options);

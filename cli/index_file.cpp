@@ -1,17 +1,10 @@
 #include "cli/index_file.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <bit>
-#include <cerrno>
 #include <cstring>
 
-#include "cli/byte_reader.h"
 #include "cli/command.h"
-#include "cli/output_file.h"
+#include "cli/hashed_file.h"
 
 namespace tuwen_cli {
 namespace {
@@ -25,37 +18,21 @@ constexpr uint32_t kLargestDimension = 65536;
 
 size_t padding_at(size_t position) { return (kVectorAlignment - position % kVectorAlignment) % kVectorAlignment; }
 
-// Bytes that go into a file and into the hash that ends it.
-class HashedFile {
- public:
-  explicit HashedFile(const std::string& path) : file_(path) {}
-  void write(std::string_view bytes) {
-    file_.write(bytes);
-    hasher_.add(bytes);
-    position_ += bytes.size();
-  }
-  size_t position() const { return position_; }
-  void commit() {
-    const ContentHash hash = hasher_.finish();
-    file_.write({reinterpret_cast<const char*>(hash.data()), hash.size()});
-    file_.commit();
-  }
-
- private:
-  OutputFile file_;
-  ContentHasher hasher_;
-  size_t position_ = 0;
-};
-
-template <class T>
-std::string_view bytes_of(std::span<const T> values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
-}
-
 [[noreturn]] void fail(const std::string& path, const std::string& what) { throw Failure(path + ": " + what); }
 
 [[noreturn]] void damaged(const std::string& path, const std::string& field, const std::string& what) {
   fail(path, "damaged index: " + field + ": " + what + "; make it again with tuwen index");
+}
+
+// That a file is of this kind and version.
+void check_kind(const std::string& path, std::string_view bytes) {
+  if (!bytes.starts_with(kMagic)) fail(path, "not an index: expected a file that tuwen index has written");
+  ByteReader reader(bytes);
+  reader.take(kMagic.size());
+  const auto version = reader.number<uint32_t>();
+  if (reader.ok() && version != kVersion) {
+    fail(path, "format version: expected " + std::to_string(kVersion) + ", found " + std::to_string(version));
+  }
 }
 
 }  // namespace
@@ -88,55 +65,22 @@ void write_index(const std::string& path, const IndexContent& content,
   file.commit();
 }
 
-IndexFile::IndexFile(const std::string& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat status = {};
-  if (descriptor < 0 || fstat(descriptor, &status) != 0) {
-    const int reason = errno;
-    if (descriptor >= 0) close(descriptor);
-    fail(path, std::string("cannot be opened: ") + std::strerror(reason));
-  }
-  size_ = static_cast<size_t>(status.st_size);
-  const bool is_file = S_ISREG(status.st_mode);
-  if (is_file && size_ > 0) mapping_ = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  const int reason = errno;
-  close(descriptor);
-  if (!is_file) fail(path, "not an index: expected a file");
-  if (mapping_ == MAP_FAILED) {
-    mapping_ = nullptr;
-    fail(path, std::string("cannot be read: ") + std::strerror(reason));
-  }
-  try {
-    parse(path, {static_cast<const char*>(mapping_), size_});
-  } catch (...) {
-    if (mapping_ != nullptr) munmap(mapping_, size_);
-    throw;
-  }
+ContentHash trailing_hash(const std::string& path, std::string_view bytes) {
+  ContentHash hash;
+  if (bytes.size() < hash.size()) damaged(path, "size", "it ends early");
+  std::memcpy(hash.data(), bytes.data() + bytes.size() - hash.size(), hash.size());
+  return hash;
 }
 
-IndexFile::~IndexFile() {
-  if (mapping_ != nullptr) munmap(mapping_, size_);
-}
-
-void IndexFile::parse(const std::string& path, std::string_view bytes) {
-  if (!bytes.starts_with(kMagic)) fail(path, "not an index: expected a file that tuwen index has written");
+IndexHead read_index_head(const std::string& path, std::string_view bytes) {
+  check_kind(path, bytes);
   ByteReader reader(bytes);
-  reader.take(kMagic.size());
-  const auto version = reader.number<uint32_t>();
-  if (reader.ok() && version != kVersion) {
-    fail(path, "format version: expected " + std::to_string(kVersion) + ", found " + std::to_string(version));
-  }
-  if (bytes.size() < kMagic.size() + checksum_.size()) damaged(path, "size", "it ends early");
-  const std::string_view covered = bytes.substr(0, bytes.size() - checksum_.size());
-  std::memcpy(checksum_.data(), bytes.data() + covered.size(), checksum_.size());
-  if (content_hash(covered) != checksum_) damaged(path, "checksum", "it is cut short, or bytes have changed");
-
-  // The checksum holds; what follows is for files that somebody made.
-  reader = ByteReader(covered);
   reader.take(kMagic.size() + sizeof kVersion);
-  IndexOrigin& origin = content_.origin;
+  IndexHead head;
+  IndexOrigin& origin = head.origin;
   origin.dimension = reader.number<uint32_t>();
-  const auto vectors = reader.number<uint64_t>(), pictures = reader.number<uint64_t>();
+  head.vectors = reader.number<uint64_t>();
+  head.pictures = reader.number<uint64_t>();
   origin.model = reader.number<ContentHash>();
   origin.precision = reader.string();
   origin.model_name = reader.string();
@@ -146,26 +90,49 @@ void IndexFile::parse(const std::string& path, std::string_view bytes) {
   if (origin.dimension == 0 || origin.dimension > kLargestDimension) {
     damaged(path, "dimension", "found " + std::to_string(origin.dimension));
   }
-  const size_t each = origin.dimension * sizeof(float);
-  if (vectors > reader.left() / (each + sizeof(ContentHash))) damaged(path, "vectors", "fewer than the header says");
-  const std::string_view floats = reader.take(vectors * each);
+  const size_t each = origin.dimension * sizeof(float) + sizeof(ContentHash);
+  if (head.vectors > reader.left() / each) damaged(path, "vectors", "fewer than the header says");
+  head.first_vector = reader.position();
+  return head;
+}
+
+IndexedPicture read_indexed_picture(const std::string& path, const std::string& field, ByteReader& reader,
+                                    uint64_t vectors) {
+  IndexedPicture picture;
+  picture.size = reader.number<uint64_t>();
+  picture.modified = reader.number<int64_t>();
+  picture.vector = reader.number<uint64_t>();
+  picture.path = reader.string();
+  const bool sound =
+      reader.ok() && picture.vector < vectors && !picture.path.empty() && picture.path.find('\0') == std::string::npos;
+  if (!sound) damaged(path, field, "found a record that makes no sense");
+  return picture;
+}
+
+IndexFile::IndexFile(const std::string& path) : input_(path, "an index") {
+  const std::string_view bytes = input_.bytes();
+  check_kind(path, bytes);
+  checksum_ = trailing_hash(path, bytes);
+  const std::string_view covered = bytes.substr(0, bytes.size() - checksum_.size());
+  if (content_hash(covered) != checksum_) damaged(path, "checksum", "it is cut short, or bytes have changed");
+
+  // The checksum holds; what follows is for files that somebody made.
+  const IndexHead head = read_index_head(path, covered);
+  content_.origin = head.origin;
+  ByteReader reader(covered);
+  reader.take(head.first_vector);
+  const std::string_view floats = reader.take(head.vectors * head.origin.dimension * sizeof(float));
   vectors_ = {reinterpret_cast<const float*>(floats.data()), floats.size() / sizeof(float)};
-  content_.hashes.resize(vectors);
-  const std::string_view hashes = reader.take(vectors * sizeof(ContentHash));
-  if (vectors > 0) std::memcpy(content_.hashes.data(), hashes.data(), hashes.size());
+  content_.hashes.resize(head.vectors);
+  const std::string_view hashes = reader.take(head.vectors * sizeof(ContentHash));
+  if (head.vectors > 0) std::memcpy(content_.hashes.data(), hashes.data(), hashes.size());
   constexpr size_t kSmallestRecord = 3 * sizeof(uint64_t) + sizeof(uint32_t);
-  if (pictures > reader.left() / kSmallestRecord) damaged(path, "pictures", "fewer than the header says");
-  content_.pictures.reserve(pictures);
-  for (uint64_t p = 0; p < pictures; ++p) {
-    IndexedPicture picture;
-    picture.size = reader.number<uint64_t>();
-    picture.modified = reader.number<int64_t>();
-    picture.vector = reader.number<uint64_t>();
-    picture.path = reader.string();
-    const bool sound = reader.ok() && picture.vector < vectors && !picture.path.empty() &&
-                       picture.path.find('\0') == std::string::npos;
-    if (!sound) damaged(path, "picture " + std::to_string(p), "found a record that makes no sense");
-    content_.pictures.push_back(std::move(picture));
+  if (head.pictures > reader.left() / kSmallestRecord) damaged(path, "pictures", "fewer than the header says");
+  content_.pictures.reserve(head.pictures);
+  picture_places_.reserve(head.pictures);
+  for (uint64_t p = 0; p < head.pictures; ++p) {
+    picture_places_.push_back(reader.position());
+    content_.pictures.push_back(read_indexed_picture(path, "picture " + std::to_string(p), reader, head.vectors));
   }
   if (reader.left() != 0) damaged(path, "size", std::to_string(reader.left()) + " bytes too many");
 }

@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/byte_reader.h"
 #include "cli/content_hash.h"
+#include "cli/mapped_input.h"
 
 namespace tuwen_cli {
 
@@ -36,6 +38,23 @@ struct IndexContent {
   std::vector<ContentHash> hashes;       // one a vector, ascending: of the file that it was computed from
 };
 
+// What stands before the vectors.
+struct IndexHead {
+  IndexOrigin origin;
+  uint64_t vectors = 0, pictures = 0;
+  size_t first_vector = 0;  // its place in the file
+};
+
+// Of a file that begins with `bytes`. Throws Failure naming `path` where it makes no sense.
+IndexHead read_index_head(const std::string& path, std::string_view bytes);
+
+// The record that comes next. Throws Failure naming `path` and `field` where it makes no sense.
+IndexedPicture read_indexed_picture(const std::string& path, const std::string& field, ByteReader& reader,
+                                    uint64_t vectors);
+
+// The hash that ends a file of ours, of all before it. Throws Failure if there is no room for one.
+ContentHash trailing_hash(const std::string& path, std::string_view bytes);
+
 // Puts an index in place of what was at `path`, whole or not at all. vector_of(i) is the normalised one that belongs to
 // hashes[i]. The same content gives the same bytes.
 void write_index(const std::string& path, const IndexContent& content,
@@ -46,9 +65,6 @@ void write_index(const std::string& path, const IndexContent& content,
 class IndexFile {
  public:
   explicit IndexFile(const std::string& path);
-  ~IndexFile();
-  IndexFile(const IndexFile&) = delete;
-  IndexFile& operator=(const IndexFile&) = delete;
 
   const IndexContent& content() const { return content_; }
   std::span<const float> vectors() const { return vectors_; }  // [hashes, dimension]
@@ -57,13 +73,14 @@ class IndexFile {
   }
   // Of all that is in it.
   const ContentHash& checksum() const { return checksum_; }
+  // The file, and where the record of each picture begins in it.
+  std::string_view bytes() const { return input_.bytes(); }
+  const std::vector<uint64_t>& picture_places() const { return picture_places_; }
 
  private:
-  void parse(const std::string& path, std::string_view bytes);
-
-  void* mapping_ = nullptr;
-  size_t size_ = 0;
+  MappedInput input_;
   IndexContent content_;
+  std::vector<uint64_t> picture_places_;
   std::span<const float> vectors_;
   ContentHash checksum_ = {};
 };

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/byte_reader.h"
+#include "cli/cluster_file.h"
 #include "cli/command.h"
 
 namespace tuwen_cli {
@@ -24,10 +25,10 @@ constexpr char kVector = 'V', kPicture = 'P';
 std::string journal_path(const std::string& index_path) { return index_path + ".journal"; }
 
 // Temporary files of OutputFile; nobody is writing one while the lock is held.
-void remove_partial_files(const std::string& index_path) {
-  const std::filesystem::path index(index_path);
-  const std::string start = index.filename().string() + ".partial-";
-  const auto folder = index.has_parent_path() ? index.parent_path() : std::filesystem::path(".");
+void remove_partial_files(const std::string& output_path) {
+  const std::filesystem::path output(output_path);
+  const std::string start = output.filename().string() + ".partial-";
+  const auto folder = output.has_parent_path() ? output.parent_path() : std::filesystem::path(".");
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
@@ -98,6 +99,7 @@ IndexJournal::IndexJournal(const std::string& index_path) : path_(journal_path(i
     close(descriptor_);
   }
   remove_partial_files(index_path);
+  remove_partial_files(clusters_path(index_path));
 }
 
 IndexJournal::~IndexJournal() {

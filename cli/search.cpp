@@ -5,7 +5,9 @@
 #include <future>
 #include <iostream>
 #include <memory>
+#include <optional>
 
+#include "cli/clustered_index.h"
 #include "cli/command.h"
 #include "cli/html_page.h"
 #include "cli/images.h"
@@ -24,7 +26,15 @@ namespace {
 struct Options : CommonOptions {
   std::string index, text, image, html;
   size_t top = 10;
-  bool zero = false;
+  size_t probes = kDefaultProbes;
+  bool zero = false, approximate = false;
+};
+
+// What was found, and of what.
+struct Found {
+  IndexOrigin origin;
+  size_t pictures;  // searched, or known not to be near
+  std::vector<FoundMatch> matches;
 };
 
 // The normalised sum where there are two: either counts as much.
@@ -48,30 +58,30 @@ void check_model(const Options& options, const IndexOrigin& origin, const Conten
 }
 
 std::string place_of(const IndexOrigin& origin, const FoundMatch& match) {
-  return (origin.root == "/" ? "" : origin.root) + "/" + match.picture->path;
+  return (origin.root == "/" ? "" : origin.root) + "/" + match.picture.path;
 }
 
-void write_html(const Options& options, const IndexFile& index, const std::vector<FoundMatch>& matches) {
+void write_html(const Options& options, const Found& found) {
   SearchPage page;
   page.text = options.text;
   if (!options.image.empty()) page.image = std::filesystem::absolute(options.image).lexically_normal().string();
-  page.searched = index.content().pictures.size();
-  for (const FoundMatch& match : matches) {
-    page.pictures.push_back({place_of(index.content().origin, match), match.score});
+  page.searched = found.pictures;
+  for (const FoundMatch& match : found.matches) {
+    page.pictures.push_back({place_of(found.origin, match), match.picture.path, match.score});
   }
   OutputFile file(options.html);
   file.write(html_page(page));
   file.commit();
 }
 
-void print_json(const Options& options, const IndexFile& index, const std::vector<FoundMatch>& matches) {
+void print_json(const Options& options, const Found& found) {
   JsonWriter json(std::cout);
   json.begin_object().key("index").value(options.index).key("model").value(options.model);
   if (!options.text.empty()) json.key("text").value(options.text);
   if (!options.image.empty()) json.key("image").value(options.image);
-  json.key("pictures").value(index.content().pictures.size()).key("results").begin_array();
-  for (const FoundMatch& match : matches) {
-    const std::string path = place_of(index.content().origin, match);
+  json.key("pictures").value(found.pictures).key("results").begin_array();
+  for (const FoundMatch& match : found.matches) {
+    const std::string path = place_of(found.origin, match);
     json.begin_object().key("path").value(path).key("url").value(file_url(path));
     json.key("score").value(match.score).end_object();
   }
@@ -79,9 +89,9 @@ void print_json(const Options& options, const IndexFile& index, const std::vecto
   std::cout << "\n";
 }
 
-void print_text(const Options& options, const IndexFile& index, const std::vector<FoundMatch>& matches) {
-  for (const FoundMatch& match : matches) {
-    const std::string path = place_of(index.content().origin, match);
+void print_text(const Options& options, const Found& found) {
+  for (const FoundMatch& match : found.matches) {
+    const std::string path = place_of(found.origin, match);
     if (options.zero) {
       std::cout << path << '\0';
       continue;
@@ -98,22 +108,32 @@ void run(Options& options) {
   if (!std::filesystem::exists(options.index) && has_journal(options.index)) {
     throw Failure(options.index + ": not finished: the same tuwen index command goes on from where it was");
   }
-  const IndexFile index(options.index);
-  const IndexOrigin& origin = index.content().origin;
-  if (options.model.empty()) options.model = origin.model_name;
-  options.precision = origin.precision;
+  std::optional<IndexFile> whole;
+  std::optional<ClusteredIndex> clustered;
+  if (options.approximate) {
+    clustered.emplace(options.index);
+  } else {
+    whole.emplace(options.index);
+  }
+  Found found;
+  found.origin = clustered ? clustered->origin() : whole->content().origin;
+  found.pictures = clustered ? clustered->pictures() : whole->content().pictures.size();
+  if (options.model.empty()) options.model = found.origin.model_name;
+  options.precision = found.origin.precision;
 
   auto identity = std::async(std::launch::async, [&] { return model_identity(options.model); });
   const tuwen::Model model = open_model(options);
-  check_model(options, origin, identity.get());
+  check_model(options, found.origin, identity.get());
   tuwen::Session session = open_session(model, options);
-  const std::vector<float> query = encode_query(session, options, origin.dimension);
-  const auto matches = search_exactly(session, model.info().logit_scale, index, query, options.top);
-  if (!options.html.empty()) write_html(options, index, matches);
+  const float scale = model.info().logit_scale;
+  const std::vector<float> query = encode_query(session, options, found.origin.dimension);
+  found.matches = clustered ? search_approximately(session, scale, *clustered, query, options.top, options.probes)
+                            : search_exactly(session, scale, *whole, query, options.top);
+  if (!options.html.empty()) write_html(options, found);
   if (options.json) {
-    print_json(options, index, matches);
+    print_json(options, found);
   } else {
-    print_text(options, index, matches);
+    print_text(options, found);
   }
 }
 
@@ -128,6 +148,14 @@ void add_search(CLI::App& program) {
       ->check(not_empty());
   command->add_option("--top", options->top, "how many pictures to print (default: 10)")
       ->check(CLI::Range(size_t{1}, size_t{1} << 31));
+  auto* approximate = command->add_flag("--approximate", options->approximate,
+                                        "look only where the nearest pictures are likely to be, which takes what\n"
+                                        "tuwen index --approximate has made; for millions of pictures");
+  command
+      ->add_option("--probes", options->probes,
+                   "into how many of the clusters to look (default: 64). More find more and take longer")
+      ->check(CLI::Range(size_t{1}, size_t{1} << 31))
+      ->needs(approximate);
   command->add_option("--html", options->html, "also write a page that shows them")->check(not_empty());
   add_model_option(*command, "--model", options->model,
                    "model directory (default: where it was when the index was made). Any other model is refused");

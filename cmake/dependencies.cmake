@@ -23,6 +23,14 @@ if(TUWEN_BUILD_CLI)
     find_path(LMDB_INCLUDE_DIR lmdb.h REQUIRED)        # liblmdb-dev, or -DTUWEN_LMDB=OFF
     find_library(LMDB_LIBRARY lmdb REQUIRED)
   endif()
+  if(NOT TUWEN_FAISS STREQUAL "OFF")
+    find_package(OpenMP QUIET COMPONENTS CXX)          # what faiss is linked with
+    find_package(faiss 1.7.3 CONFIG QUIET)             # libfaiss-dev, which brings BLAS and LAPACK
+    if(TUWEN_FAISS STREQUAL "ON" AND NOT (faiss_FOUND AND OpenMP_CXX_FOUND))
+      message(FATAL_ERROR "TUWEN_FAISS is ON, but there is no faiss 1.7 or no OpenMP; Debian: libfaiss-dev")
+    endif()
+    message(STATUS "faiss: ${faiss_FOUND}")
+  endif()
 endif()
 if(TUWEN_BUILD_TESTS OR TUWEN_BUILD_BENCH)
   find_package(Eigen3 3.4 REQUIRED)                  # libeigen3-dev

@@ -45,6 +45,7 @@ RESTRICTED = [
     (r"^nlohmann/", r"^cli/json_lines\.cpp$|^(io|tokenizer)/\w+\.cpp$|^(io|tokenizer)/json\w*\.h$|^models/\w*config\w*\.cpp$|^(tests|bench)/", "the JSON library"),
     (r"^(jpeglib|png|webp/.*|stb/.*|stb_image)(\.h)?$", r"^io/\w+\.cpp$|^tests/", "an image library"),
     (r"^lmdb\.h$", r"^cli/lmdb_records\.cpp$|^tests/", "the LMDB library"),
+    (r"^faiss/", r"^cli/cluster_centres\.cpp$|^tests/", "the clustering library"),
     (r"^xxhash\.h$", r"^cli/content_hash\.cpp$|^tests/", "the hash library"),
     (r"^CLI/", r"^cli/|^bench/", "the command line library"),
     (r"^(Eigen/|catch2/)", r"^tests/|^bench/", "a test library"),

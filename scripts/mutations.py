@@ -572,4 +572,25 @@ CUDA = [
         "here < 0", tests=("test_core",)),
 ]
 
-MUTATIONS = KERNELS + MODELS + CUDA
+READ_AHEAD = "cli/read_ahead.h"
+
+CLI = [
+    Mutation(
+        "read-ahead-order", READ_AHEAD, "an item that is ready passes one that is not",
+        "if (source_.order == Order::kept && index != first_ + ready) break;",
+        "if (source_.order == Order::kept && index < first_ + ready) break;", tests=("test_cli",)),
+    Mutation(
+        "read-ahead-bound", READ_AHEAD, "bytes that were taken still count as waiting",
+        "waiting_bytes_ -= next->second.bytes;",
+        "waiting_bytes_ -= next->second.bytes / 2;", tests=("test_cli",)),
+    Mutation(
+        "read-ahead-room", READ_AHEAD, "what waits is not bounded by its bytes",
+        "waiting_bytes_ < source_.bytes_ahead && ",
+        "", tests=("test_cli",)),
+    Mutation(
+        "read-ahead-error", READ_AHEAD, "an error is thrown before what comes first",
+        "if (taken.empty()) std::rethrow_exception(next->second.error);",
+        "std::rethrow_exception(next->second.error);", tests=("test_cli",)),
+]
+
+MUTATIONS = KERNELS + MODELS + CUDA + CLI

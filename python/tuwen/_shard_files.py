@@ -41,6 +41,15 @@ class ShardFolder:
         # Last: with it the shard is there.
         self._put(self._name(shard, "jsonl"), lambda file: file.write("".join(lines).encode()))
 
+    def note_attempt(self, shard: int) -> list[str]:
+        """Who has begun to write a shard in this run, the caller at the end: lines "host pid"."""
+        place = os.path.join(self.path, f".tmp-attempts-{shard:05d}")
+        with open(place, "a+", encoding="utf-8") as file:
+            file.write(f"{socket.gethostname()} {os.getpid()}\n")
+            file.flush()
+            file.seek(0)
+            return file.read().splitlines()
+
     def claim(self, name: str, value: str) -> str:
         """What a file says that the first who comes writes."""
         place = os.path.join(self.path, name)

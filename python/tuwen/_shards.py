@@ -38,6 +38,14 @@ def read(shard: dict[str, Any], columns: list[str], id_column: str | None) -> It
         yield path.decode("utf-8", "backslashreplace"), {"path": os.path.join(shard["root"], os.fsdecode(path))}
 
 
+def describe(shard: dict[str, Any]) -> str:
+    """Where its items are, for a message."""
+    if "file" in shard:
+        return f"rows {shard['row']} to {shard['row'] + shard['items'] - 1}, in {shard['file']}"
+    first, last = (_bytes_of(shard["paths"][i]).decode("utf-8", "backslashreplace") for i in (0, -1))
+    return f"{first} to {last}, {shard['items']} pictures below {shard['root']}"
+
+
 def _bytes_of(path: str) -> bytes:
     return path.encode("latin-1")
 

@@ -115,7 +115,7 @@ class ShardWriter:
 
     def __init__(
         self, model: str, digest: str, folder: ShardFolder, image: str | None, text: str | None, id_column: str | None,
-        batch_size: int, **options: Any,
+        batch_size: int, attempts: int, **options: Any,
     ) -> None:
         if model_digest(model) != digest:
             raise ValueError(f"{model}: expected the files that the job was begun with, found others on {socket.gethostname()}")
@@ -125,7 +125,7 @@ class ShardWriter:
         if claimed != isa:
             raise ValueError(f"{folder.path}/isa: expected {isa}, the kernels of {socket.gethostname()}, found {claimed}: features "
                              "would differ in their last bits. TUWEN_ISA names the same for all workers")
-        self.folder, self.id_column, self.batch_size = folder, id_column, batch_size
+        self.folder, self.id_column, self.batch_size, self.attempts = folder, id_column, batch_size, attempts
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         reports = [self._write(json.loads(job)) for job in batch["job"]]
@@ -134,6 +134,10 @@ class ShardWriter:
     def _write(self, shard: dict[str, Any]) -> dict[str, Any]:
         number = shard["shard"]
         if not self.folder.has(number):
+            before = self.folder.note_attempt(number)[:-1]
+            if len(before) >= self.attempts:
+                raise RuntimeError(f"{self.folder.path}: shard {number}: expected one of {self.attempts} workers to finish it, found "
+                                   f"that all ended (host, pid: {', '.join(before)}). It is {_shards.describe(shard)}")
             ids, arrays, errors = [], {}, {}
             for some, encoded in self._encode(shard):
                 ids += some
@@ -180,6 +184,7 @@ def write_features(
     shard_size: int = 1024,
     batch_size: int = 32,
     context_length: int = 52,
+    attempts: int = 5,
     restart: bool = False,
     on_shard: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, int]:
@@ -187,14 +192,14 @@ def write_features(
 
     Each of `workers` processes loads the model once and has `threads` threads. A shard of `shard_size` items is a file
     that appears whole or not at all, so the same call goes on after a stop of any kind, and the finished files have the
-    bytes of an undisturbed run. `on_shard` is told of each shard as it is done. Returns how many shards and items there
+    bytes of an undisturbed run. A shard that `attempts` workers have died over ends the run. `on_shard` is told of each shard as it is done. Returns how many shards and items there
     are, and how many shards were there before. Model, source and `out` are paths that every machine sees."""
     of_folder = image is None and text is None
     columns = [] if of_folder else [column for column in (image, text, id_column) if column]
     if of_folder and id_column is not None:
         raise ValueError("id_column: is for parquet; name its columns with image or text")
-    if min(workers, threads, shard_size, batch_size) < 1:
-        raise ValueError("workers, threads, shard_size and batch_size: expected at least 1")
+    if min(workers, threads, shard_size, batch_size, attempts) < 1:
+        raise ValueError("workers, threads, shard_size, batch_size and attempts: expected at least 1")
     directory = os.path.abspath(find_directory(model))
     digest = model_digest(directory)
     shards, content = _shards.plan(source, shard_size, columns)
@@ -209,7 +214,7 @@ def write_features(
         if left:
             writer = {
                 "model": directory, "digest": digest, "folder": folder, "image": job["image"], "text": text, "id_column": id_column,
-                "batch_size": batch_size, "dtype": dtype, "threads": threads, "context_length": context_length,
+                "batch_size": batch_size, "attempts": attempts, "dtype": dtype, "threads": threads, "context_length": context_length,
             }
             data = ray.data.from_items([{"job": json.dumps(shard)} for shard in left], override_num_blocks=min(len(left), _BLOCKS))
             done = data.map_batches(ShardWriter, batch_size=1, fn_constructor_kwargs=writer, num_cpus=threads,
@@ -252,6 +257,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--shard-size", type=int, default=1024, help="items a file")
     parser.add_argument("--batch-size", type=int, default=32, help="items encoded at once; changes no number")
     parser.add_argument("--context-length", type=int, default=52, help="tokens that a text is cut to")
+    parser.add_argument("--attempts", type=int, default=5, help="workers that may die over one shard before the run ends")
     parser.add_argument("--restart", action="store_true", help="begin anew where another job was begun")
     options = vars(parser.parse_args(arguments))
     try:

@@ -372,8 +372,69 @@ class Search(unittest.TestCase):
         self.assertEqual(shown.open, [])
         self.assertEqual([urllib.parse.unquote_to_bytes(i["src"]) for i in shown.images], [b"file://" + p for p in paths])
         self.assertTrue(all(i["loading"] == "lazy" for i in shown.images))
+        self.assertIn("a\"b'<i>&.png", shown.text)
+        self.assertNotIn(str(self.photos), shown.text)  # below the folder; the whole path is in the title
         self.assertIn("图文搜索：" + query, shown.text)
         self.assertNotIn("<i>", text)
+
+    def clustered(self, *more):
+        """The report of tuwen index --approximate; without faiss nothing is left to test."""
+        done = subprocess.run([CLI, "index", str(self.photos), "--model", MODEL, "--out", self.out, "--json", "--approximate", *more],
+                              capture_output=True, timeout=120)
+        if b"this build of tuwen makes no clusters" in done.stderr:
+            self.assertEqual(done.returncode, 1)
+            self.skipTest("built without faiss")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_approximate_search(self):
+        report = self.clustered()
+        self.assertEqual((report["encoded"], report["clusters"], report["clustered"]), (20, 9, 20))
+        one = str(self.photos / "0.png")
+        for arguments in (["一 b"], ["--image", one], ["一 b", "--image", one], ["一", "--top", "100"]):
+            self.assertEqual(self.search(*arguments, "--approximate"), self.search(*arguments))
+        self.assertEqual(self.search("一", "--approximate", "--probes", "1", "--top", "1")[0].keys(), {"path", "url", "score"})
+        page = self.dir / "page.html"
+        run("search", self.out, "一", "--approximate", "--top", "3", "--html", str(page))
+        self.assertEqual(len(Page(page.read_text(encoding="utf-8")).images), 3)
+        self.assertIn("在 20 张图片中", Page(page.read_text(encoding="utf-8")).text)
+        self.fails("search", self.out, "一", "--probes", "3", status=2)
+        self.fails("search", self.out, "一", "--approximate", "--probes", "0", status=2)
+
+    def test_clusters_of_another_state(self):
+        self.index()
+        self.fails("search", self.out, "一", "--approximate", says=["photos.index", "no clusters", "tuwen index --approximate"])
+        self.fails("search", str(self.dir / "none"), "一", "--approximate", says=["none", "cannot be opened"])
+        self.assertEqual(self.clustered()["clustered"], 20)
+        clusters = pathlib.Path(self.out + ".clusters")
+        first = clusters.read_bytes()
+        self.write("new.png", 500)
+        self.index()
+        self.fails("search", self.out, "一", "--approximate", says=["photos.index.clusters", "another state", "tuwen index --approximate"])
+        self.assertEqual(len(self.search("一", "--top", "100")), 21)
+        self.assertEqual(self.clustered()["clustered"], 21)
+        self.write("newer.png", 501)
+        self.assertEqual(self.clustered()["clustered"], 1)
+        self.assertEqual(self.search("一", "--approximate"), self.search("一"))
+        # What a killed run leaves goes; what is damaged is made anew; the same pictures give the same bytes.
+        (self.dir / "photos.index.clusters.partial-999").write_bytes(b"left")
+        os.remove(self.photos / "new.png")
+        os.remove(self.photos / "newer.png")
+        clusters.write_bytes(first[:100])
+        self.fails("search", self.out, "一", "--approximate", says=["photos.index.clusters", "damaged"])
+        self.clustered()
+        self.assertEqual(clusters.read_bytes(), first)
+        clusters.unlink()
+        self.check_whole()
+
+    def test_clusters_of_nothing(self):
+        shutil.rmtree(self.photos)
+        self.photos.mkdir()
+        self.assertEqual(self.clustered()["clusters"], 0)
+        self.assertEqual(self.search("一", "--approximate"), [])
+        self.write("one.png", 1)
+        self.assertEqual(self.clustered()["clusters"], 1)
+        self.assertEqual(self.search("一", "--approximate"), self.search("一"))
 
 
 if __name__ == "__main__":

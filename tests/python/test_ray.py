@@ -4,9 +4,11 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
 
@@ -177,6 +179,22 @@ def test_a_folder_belongs_to_one_job_and_one_run(tmp_path):
     assert folder.claim("isa", "one") == "one" and folder.claim("isa", "two") == "one"
 
 
+def test_attempts_at_a_shard_are_counted_within_a_run(tmp_path):
+    folder = ShardFolder(str(tmp_path / "out"), "npy")
+    me = f"{socket.gethostname()} {os.getpid()}"
+    with folder.begin({}, False):
+        assert [len(folder.note_attempt(shard)) for shard in (7, 7, 8)] == [1, 2, 1]
+        assert folder.note_attempt(7) == [me] * 3
+    with folder.begin({}, False):
+        assert folder.note_attempt(7) == [me]
+
+
+@needs_pyarrow
+def test_a_message_says_which_items_a_shard_has(pictures, table):
+    assert _shards.describe(_shards.plan(str(pictures), 7, [])[0][1]) == f"0/图 21.png to 0/图 39.png, 7 pictures below {pictures}"
+    assert _shards.describe(_shards.plan(str(table), 16, ["key"])[0][2]) == f"rows 20 to 35, in {table}"
+
+
 # ---- with Ray
 
 
@@ -275,6 +293,36 @@ def test_a_killed_worker_changes_nothing(cluster, base, pictures, tmp_path, file
 
 
 @needs_ray
+def test_a_shard_that_ends_its_workers_ends_the_run(cluster, base, pictures, tmp_path):
+    from tuwen.ray import write_features
+
+    for seed in range(60, 900):
+        (pictures / f"{seed}.png").write_bytes(png(seed, 60))
+    out, stop, killed = tmp_path / "out", threading.Event(), []
+
+    def kill_whoever_begins_shard_1():
+        while not stop.wait(0.002):
+            place = out / ".tmp-attempts-00001"
+            workers = [int(line.split()[1]) for line in place.read_text().splitlines()] if place.exists() else []
+            if len(workers) > len(killed) and len(killed) < 3:
+                os.kill(workers[-1], signal.SIGKILL)
+                killed.append(workers[-1])
+
+    killer = threading.Thread(target=kill_whoever_begins_shard_1)
+    killer.start()
+    try:
+        with pytest.raises(Exception, match="shard 1: expected one of 3 workers to finish it.*300 pictures below"):
+            write_features(base, str(pictures), str(out), shard_size=300, attempts=3)
+    finally:
+        stop.set()
+        killer.join()
+    assert len(killed) == len(set(killed)) == 3
+    assert write_features(base, str(pictures), str(out), shard_size=300, attempts=1)["items"] == 900
+    with pytest.raises(ValueError, match="attempts: expected at least 1"):
+        write_features(base, str(pictures), str(out), attempts=0)
+
+
+@needs_ray
 def test_a_killed_run_goes_on(cluster, base, pictures, tmp_path):
     """Of a run that is a program of its own, Ray included."""
     from tuwen.ray import write_features
@@ -316,7 +364,7 @@ def test_workers_that_compute_otherwise_are_refused(cluster, base, pictures, tmp
     folder = ShardFolder(str(tmp_path / "out"), "npy")
     folder.begin({}, False).close()
     assert folder.claim("isa", "abacus") == "abacus"
-    arguments = {"folder": folder, "image": "path", "text": None, "id_column": None, "batch_size": 4}
+    arguments = {"folder": folder, "image": "path", "text": None, "id_column": None, "batch_size": 4, "attempts": 5}
     with pytest.raises(ValueError, match="isa: expected .*found abacus.*TUWEN_ISA"):
         ShardWriter(base, model_digest(base), **arguments)
     with pytest.raises(ValueError, match="expected the files that the job was begun with"):
