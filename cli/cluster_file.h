@@ -44,7 +44,8 @@ class ClusterFile {
   uint64_t trained_on() const { return trained_on_; }
 
   size_t clusters() const { return starts_.size() - 1; }
-  std::span<const float> centres() const { return centres_; }  // [clusters, dimension]
+  std::span<const float> centres() const { return centres_; }  // [clusters, dimension], each of length 1
+  std::span<const float> reaches() const { return reaches_; }  // [clusters]: members times centre, on average
   // The vectors of a cluster, ascending.
   std::span<const uint32_t> members(size_t cluster) const {
     return members_.subspan(starts_[cluster], starts_[cluster + 1] - starts_[cluster]);
@@ -65,7 +66,7 @@ class ClusterFile {
   uint64_t index_bytes_ = 0, trained_on_ = 0;
   std::span<const uint64_t> starts_, place_starts_, places_;
   std::span<const ContentHash> page_hashes_;
-  std::span<const float> centres_;
+  std::span<const float> centres_, reaches_;
   std::span<const uint32_t> members_;
 };
 

@@ -20,9 +20,9 @@ struct FoundMatch {
 std::vector<FoundMatch> search_exactly(tuwen::Session& session, float logit_scale, const IndexFile& index,
                                        std::span<const float> query, size_t top);
 
-// Of those that lie in the `probes` clusters whose centres are nearest, or in as many more as hold kCandidates times as
-// many vectors as are asked for; otherwise as search_exactly() does, with the same scores. Throws Failure where the
-// index is damaged.
+// Of those that lie in the `probes` clusters that will probably hold the best, or in as many more as hold kCandidates
+// times as many vectors as are asked for; otherwise as search_exactly() does, with the same scores. Throws Failure
+// where the index is damaged.
 constexpr size_t kDefaultProbes = 64, kCandidates = 10;
 std::vector<FoundMatch> search_approximately(tuwen::Session& session, float logit_scale, ClusteredIndex& index,
                                              std::span<const float> query, size_t top, size_t probes);
