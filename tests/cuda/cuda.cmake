@@ -6,6 +6,7 @@ endif()
 file(GLOB cuda_kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
 file(GLOB cuda_shim CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/host_shim/*.cpp)
 file(GLOB cuda_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.cpp)
+file(GLOB card_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/card/*.cpp)
 # Tile sizes are ints, and so are lengths of arrays; `#pragma unroll` is nvcc's.
 set_source_files_properties(${cuda_kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-Wno-unknown-pragmas;-Wno-sign-conversion")
 
@@ -23,6 +24,16 @@ if(NOT TUWEN_SANITIZE)
   target_compile_options(test_cuda_sanitized PRIVATE -O1 ${sanitizers} -U_FORTIFY_SOURCE
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(test_cuda_sanitized PRIVATE ${sanitizers})
+endif()
+
+# The same cases on a card, and larger ones. Skipped where there is none.
+if(TUWEN_HAVE_CUDA)
+  set(cases ${cuda_tests})
+  list(FILTER cases EXCLUDE REGEX "/(shim|test_shim|test_geometry|test_staged|test_session|test_forward_faults)\\.cpp$")
+  add_executable(test_gpu ${cases} ${card_tests})
+  target_link_libraries(test_gpu PRIVATE tuwen_models tuwen_cuda Catch2::Catch2 tuwen_options)
+  add_test(NAME test_gpu COMMAND test_gpu)
+  set_tests_properties(test_gpu PROPERTIES LABELS fast TIMEOUT 600 SKIP_RETURN_CODE 77)
 endif()
 
 find_package(Python3 COMPONENTS Interpreter)

@@ -3,10 +3,9 @@
 #include <cmath>
 
 #include "kernels/cuda/geometry.h"
-#include "kernels/cuda/kernels.h"
 #include "kernels/pack.h"
-#include "tests/cuda/orders.h"
-#include "tests/cuda/shim_table.h"
+#include "tests/cuda/kernels_under_test.h"
+#include "tests/cuda/under_test.h"
 #include "tests/support/guarded.h"
 #include "tests/support/random.h"
 
@@ -45,17 +44,17 @@ TEST_CASE("cuda linear: the bits of sums of 192 of k, then bias, then what was t
     xs.freeze();
     in_every_order([&] {
       std::vector<float> y = old;
-      shim_table().linear({.x = xs.data(),
-                           .x_stride = stride,
-                           .weights = packed.f32_strip_at(0),
-                           .bias = bias.data(),
-                           .y = y.data(),
-                           .y_stride = columns,
-                           .rows = rows,
-                           .columns = columns,
-                           .k = k,
-                           .activation = Activation::linear,
-                           .add_to_output = true});
+      kernels_under_test().linear({.x = xs.data(),
+                                   .x_stride = stride,
+                                   .weights = packed.f32_strip_at(0),
+                                   .bias = bias.data(),
+                                   .y = y.data(),
+                                   .y_stride = columns,
+                                   .rows = rows,
+                                   .columns = columns,
+                                   .k = k,
+                                   .activation = Activation::linear,
+                                   .add_to_output = true});
       int64_t different = 0;
       for (int64_t m = 0; m < rows; ++m) {
         for (int64_t n = 0; n < columns; ++n) {
@@ -94,20 +93,19 @@ TEST_CASE("cuda linear_bf16: integers come out exactly from either height of til
     const Guarded<uint16_t> xs = rounded(x, rows, k, c.stride);
     std::vector<float> y(static_cast<size_t>(rows * columns), NAN);
     std::vector<uint16_t> y_bf16(y.size(), 0x7FC0);
-    cuda::linear_bf16_in_tiles(nullptr,
-                               {.x = xs.data(),
-                                .x_stride = c.stride,
-                                .weights = static_cast<const uint16_t*>(packed.strip_at(0)),
-                                .bias = bias.data(),
-                                .y = c.bf16 ? static_cast<void*>(y_bf16.data()) : y.data(),
-                                .y_stride = columns,
-                                .rows = rows,
-                                .columns = columns,
-                                .k = depth,
-                                .activation = Activation::relu,
-                                .add_to_output = false,
-                                .y_is_bf16 = c.bf16},
-                               c.tile);
+    linear_bf16_in_tiles({.x = xs.data(),
+                          .x_stride = c.stride,
+                          .weights = static_cast<const uint16_t*>(packed.strip_at(0)),
+                          .bias = bias.data(),
+                          .y = c.bf16 ? static_cast<void*>(y_bf16.data()) : y.data(),
+                          .y_stride = columns,
+                          .rows = rows,
+                          .columns = columns,
+                          .k = depth,
+                          .activation = Activation::relu,
+                          .add_to_output = false,
+                          .y_is_bf16 = c.bf16},
+                         c.tile);
     int64_t different = 0;
     for (int64_t m = 0; m < rows; ++m) {
       for (int64_t n = 0; n < columns; ++n) {
@@ -131,24 +129,23 @@ TEST_CASE("cuda linear_bf16: a row has the same bits in any tile, at any place, 
   const Guarded<uint16_t> xs = rounded(x, rows, k, k);
   const auto product = [&](int64_t first, int64_t count, int tile) {
     std::vector<float> y(static_cast<size_t>(count * columns), NAN);
-    cuda::linear_bf16_in_tiles(nullptr,
-                               {.x = xs.data() + first * k,
-                                .x_stride = k,
-                                .weights = static_cast<const uint16_t*>(packed.strip_at(0)),
-                                .bias = nullptr,
-                                .y = y.data(),
-                                .y_stride = columns,
-                                .rows = count,
-                                .columns = columns,
-                                .k = k,
-                                .activation = Activation::quick_gelu,
-                                .add_to_output = false},
-                               tile);
+    linear_bf16_in_tiles({.x = xs.data() + first * k,
+                          .x_stride = k,
+                          .weights = static_cast<const uint16_t*>(packed.strip_at(0)),
+                          .bias = nullptr,
+                          .y = y.data(),
+                          .y_stride = columns,
+                          .rows = count,
+                          .columns = columns,
+                          .k = k,
+                          .activation = Activation::quick_gelu,
+                          .add_to_output = false},
+                         tile);
     return y;
   };
-  const uint64_t conflicts = shim::bank_conflicts();
+  const uint64_t conflicts = bank_conflicts();
   const std::vector<float> all = product(0, rows, cuda::kTallTile);
-  CHECK(shim::bank_conflicts() == conflicts);
+  CHECK(bank_conflicts() == conflicts);
   in_every_order([&] {
     CHECK(product(0, rows, cuda::kTallTile) == all);
     CHECK(product(0, rows, cuda::kLowTile) == all);

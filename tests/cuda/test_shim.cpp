@@ -3,8 +3,9 @@
 #include <functional>
 #include <vector>
 
+#include "kernels/cuda/host_shim/block.h"
 #include "kernels/cuda/launch.h"
-#include "tests/cuda/orders.h"
+#include "tests/cuda/under_test.h"
 #include "tests/support/random.h"
 
 namespace tw::test {

@@ -1,101 +1,35 @@
-// Both towers in sessions on a device: the code of models/ over the CUDA table, its kernels on the host shim and its
-// memory and streams a fake driver's, against the same on the CPU.
+// Both towers in sessions on the device under test, the code of models/ over the CUDA table, against the same on the
+// CPU.
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <catch2/catch.hpp>
-#include <cmath>
 
-#include "models/session.h"
-#include "tests/cuda/fake_cuda.h"
-#include "tests/support/expect_error.h"
-#include "tests/support/random.h"
-#include "tests/support/random_checkpoint.h"
+#include "core/error.h"
+#include "tests/cuda/tower_cases.h"
+#include "tests/cuda/under_test.h"
 
 namespace tw::test {
 namespace {
 
-// Small enough for the shim.
-ChineseClipConfig small_awkward_config() {
-  ChineseClipConfig c = awkward_config();
-  c.text.num_hidden_layers = 2;
-  c.text.max_position_embeddings = 40;
-  c.vision.patch_size = 10;
-  return c;
-}
-
-// Smaller still, for what is run hundreds of times.
-ChineseClipConfig tiny_config() {
-  ChineseClipConfig c = awkward_config();
-  c.projection_dim = 12;
-  c.text.vocab_size = 20;
-  c.text.hidden_size = 16;
-  c.text.num_attention_heads = 2;
-  c.text.num_hidden_layers = 1;
-  c.text.intermediate_size = 20;
-  c.text.max_position_embeddings = 36;
-  c.vision.hidden_size = 16;
-  c.vision.num_attention_heads = 2;
-  c.vision.num_hidden_layers = 1;
-  c.vision.intermediate_size = 20;
-  c.vision.image_size = 8;
-  c.vision.patch_size = 4;
-  return c;
-}
-
-std::shared_ptr<const ChineseClip> load(const ChineseClipConfig& config, Precision precision = Precision::f32) {
-  return load_random(config, 41, {.precision = precision});
-}
-
-struct Inputs {
-  std::vector<int32_t> ids;
-  std::vector<int64_t> offsets = {0, 1, 35, 52};
-  std::vector<uint8_t> bytes;  // two images
-  std::vector<float> values, table;
-
-  explicit Inputs(const ChineseClipConfig& config) {
-    Random random(5);
-    while (std::ssize(ids) < offsets.back())
-      ids.push_back(static_cast<int32_t>(random.integer(0, config.text.vocab_size - 1)));
-    for (int64_t i = 0; i < 2 * config.vision.image_size * config.vision.image_size * 3; ++i)
-      bytes.push_back(static_cast<uint8_t>(random.integer(0, 255)));
-    values = random.uniform_vector(std::ssize(bytes), -1.8, 2.2);
-    table = random.uniform_vector(3 * 256, -1.8, 2.2);
-  }
-  TextBatch texts() const { return {ids, offsets, {}, {}}; }
-  ImageBatch byte_images() const { return {bytes.data(), true, table.data(), 2}; }
-  ImageBatch images() const { return {values.data(), false, nullptr, 2}; }
-};
-
-// Embeddings of texts, of byte pixels and of f32 pixels, one behind the other.
-std::vector<float> encode_all(Session& session, const Inputs& in, const EmbedOptions& options = {}) {
-  const auto width = static_cast<size_t>(session.model().embedding_width());
-  std::vector<float> out(7 * width);
-  session.encode_texts(in.texts(), std::span(out).first(3 * width), options);
-  session.encode_images(in.byte_images(), std::span(out).subspan(3 * width, 2 * width), options);
-  session.encode_images(in.images(), std::span(out).last(2 * width), options);
-  return out;
-}
-
-void check_model(const ChineseClipConfig& config, Precision precision, double permitted) {
-  Driver fake;
-  driver = &fake;
+void check_model(const char* what, const ChineseClipConfig& config, Precision precision, double permitted) {
+  const Device under_test = device_under_test();
   const auto model = load(config, precision);
   const Inputs in(config);
-  Session cpu(model, {.threads = 1}), device(model, {.threads = 2, .device = fake_device()});
-  CHECK(largest_difference(encode_all(device, in), encode_all(cpu, in)) <= permitted);
+  Session cpu(model, {.threads = 1}), device(model, {.threads = 2, .device = under_test});
+  const double difference = largest_difference(encode_all(device, in), encode_all(cpu, in));
+  CHECK(difference <= permitted);
+  report(what, difference / permitted);
 }
 
 }  // namespace
 
 TEST_CASE("cuda: both towers in f32 are within 1e-5 of the CPU's") {
-  check_model(small_awkward_config(), Precision::f32, 1e-5);
+  check_model("towers in f32", small_awkward_config(), Precision::f32, 1e-5);
 }
 
 TEST_CASE("cuda: both towers in bf16 are as close to the CPU's as roundings permit") {
-  check_model(small_awkward_config(), Precision::bf16, 0.02);
+  check_model("towers in bf16", small_awkward_config(), Precision::bf16, 0.02);
 }
 
 TEST_CASE("cuda: heads too wide for the bf16 kernel are attended to in f32") {
@@ -103,15 +37,14 @@ TEST_CASE("cuda: heads too wide for the bf16 kernel are attended to in f32") {
   c.text.hidden_size = 140;
   c.text.num_attention_heads = 1;
   c.vision.hidden_size = 272;
-  check_model(c, Precision::bf16, 0.02);
+  check_model("towers in bf16, wide heads", c, Precision::bf16, 0.02);
 }
 
 TEST_CASE("cuda session: an embedding has the same bits alone, in slices and again; raw ones are longer") {
-  Driver fake;
-  driver = &fake;
+  const Device under_test = device_under_test();
   const auto model = load(tiny_config());
   const Inputs in(tiny_config());
-  Session small(model, {.max_rows = 1, .device = fake_device()}), large(model, {.device = fake_device()});
+  Session small(model, {.max_rows = 1, .device = under_test}), large(model, {.device = under_test});
   const std::vector<float> expected = encode_all(large, in);
   CHECK(encode_all(small, in) == expected);
   CHECK(encode_all(large, in) == expected);
@@ -130,237 +63,25 @@ TEST_CASE("cuda session: an embedding has the same bits alone, in slices and aga
   CHECK(logits == logits_there);
 }
 
-TEST_CASE("cuda session: a shape that comes again is recorded, and then launched with what is there now") {
-  Driver fake;
-  driver = &fake;
+TEST_CASE("cuda session: what is recorded runs with the inputs that are there now") {
+  const Device under_test = device_under_test();
   const auto model = load(tiny_config());
   Inputs in(tiny_config());
-  {
-    Session device(model, {.device = fake_device()}), cpu(model, {});
-    const std::vector<float> first = encode_all(device, in);
-    CHECK(fake.recordings.empty());
-    CHECK(encode_all(device, in) == first);
-    CHECK(fake.recordings.size() == 3);  // texts, bytes, values
-    CHECK(fake.launches == 3);
-    std::reverse(in.ids.begin(), in.ids.end());
-    std::reverse(in.bytes.begin(), in.bytes.end());
-    std::reverse(in.values.begin(), in.values.end());
-    const std::vector<float> other = encode_all(device, in);
-    CHECK(fake.launches == 6);
-    CHECK(other != first);
-    CHECK(largest_difference(other, encode_all(cpu, in)) < 1e-5);
-
-    // Anything that a slice depends on besides contents is another shape: three times with and without normalisation,
-    // of other lengths with the same sum, of fewer items.
-    for (int times = 0; times < 3; ++times)
-      CHECK(largest_difference(encode_all(device, in, {.normalize = false}),
-                               encode_all(cpu, in, {.normalize = false})) < 1e-4);
-    CHECK(fake.recordings.size() == 6);
-    for (const std::vector<int64_t>& offsets : {std::vector<int64_t>{0, 17, 34, 52}, {0, 52 - 36, 52}, {0, 36, 52}}) {
-      for (int times = 0; times < 3; ++times) {
-        const TextBatch texts{in.ids, offsets, {}, {}};
-        std::vector<float> here((offsets.size() - 1) * 12), there(here.size());
-        cpu.encode_texts(texts, here);
-        device.encode_texts(texts, there);
-        CHECK(largest_difference(here, there) < 1e-5);
-      }
-    }
-    CHECK(fake.recordings.size() == 8);  // the last two are of one shape: only the order of lengths differs
+  Session device(model, {.device = under_test}), cpu(model, {});
+  for (int times = 0; times < 4; ++times) {
+    CAPTURE(times);
+    CHECK(largest_difference(encode_all(device, in), encode_all(cpu, in)) < 1e-5);
+    std::rotate(in.ids.begin(), in.ids.begin() + 1, in.ids.end());
+    std::rotate(in.bytes.begin(), in.bytes.begin() + 1, in.bytes.end());
+    std::rotate(in.values.begin(), in.values.begin() + 1, in.values.end());
   }
-  CHECK(fake.recordings.empty());
-}
-
-TEST_CASE("cuda session: recordings are of the shapes that were used last") {
-  Driver fake;
-  driver = &fake;
-  const auto model = load(tiny_config());
-  Session device(model, {.device = fake_device()});
-  std::vector<int32_t> ids(36, 3);
-  std::vector<float> out(12);
-  const auto encode = [&](int64_t tokens, bool normalize) {
-    const std::vector<int64_t> offsets = {0, tokens};
-    device.encode_texts({std::span(ids).first(static_cast<size_t>(tokens)), offsets, {}, {}}, out,
-                        {.normalize = normalize});
-  };
-  constexpr int64_t kShapes = RecordedSlices::kMost;
-  for (int times = 0; times < 2; ++times)
-    for (int64_t i = 0; i < kShapes; ++i) encode(1 + i / 2, i % 2 == 0);
-  CHECK(fake.recordings.size() == kShapes);
-  encode(36, true);  // takes the place of (1, normalised)
-  CHECK(fake.recordings.size() == kShapes - 1);
-  const int before = fake.launches;
-  encode(1, false);
-  CHECK(fake.launches == before + 1);
-  encode(1, true);
-  CHECK(fake.launches == before + 1);
-}
-
-TEST_CASE("cuda session: without recordings, or where one is refused, slices are as before") {
-  Driver fake;
-  driver = &fake;
-  const auto model = load(tiny_config());
-  const Inputs in(tiny_config());
-  Session plain(model, {.device = fake_device()});
-  const std::vector<float> expected = encode_all(plain, in);
-
-  DeviceApi unable = kFake;
-  unable.begin_recording = nullptr;
-  Session without(model, {.device = {device_handle(unable, 1), &cuda_table()}});
-  for (int times = 0; times < 3; ++times) CHECK(encode_all(without, in) == expected);
-  CHECK(fake.recordings.empty());
-
-  // Whichever call of a recording fails, in the slice that is recorded.
-  std::vector<float> out(3 * 12);
-  const std::vector<float> texts(expected.begin(), expected.begin() + std::ssize(out));
-  for (int n = 1; n <= 12; ++n) {
-    CAPTURE(n);
-    Session session(model, {.device = fake_device()});
-    session.encode_texts(in.texts(), out);
-    const int before = fake.calls;
-    fake.fails_at = before + n;
-    try {
-      session.encode_texts(in.texts(), out);
-      CHECK(out == texts);
-    } catch (const Error& e) {
-      CHECK(e.detail().found == kFake.describe(kLost));
-    }
-    fake.fails_at = 0;
-    CHECK(fake.recording == nullptr);
-    for (int times = 0; times < 2; ++times) {
-      session.encode_texts(in.texts(), out);
-      CHECK(out == texts);
-    }
-  }
-}
-
-TEST_CASE("cuda session: weights are on a device once, for all its sessions, as long as the model is there") {
-  Driver fake;
-  driver = &fake;
-  auto model = load(tiny_config());
-  {
-    const Session first(model, {.device = fake_device()});
-    const size_t with_one = fake.memory.size();
-    const int calls = fake.calls;
-    const Session second(model, {.device = fake_device()});
-    CHECK(fake.memory.size() == with_one + 2);  // activations and inputs
-    CHECK(fake.calls - calls == 7);
-    CHECK(model->on_device(fake_device().handle)->weight_bytes() == model->weight_bytes());
-    CHECK(fake.streams.size() == 2);
-  }
-  CHECK_FALSE(fake.memory.empty());
-  CHECK(fake.mapped.empty());
-  model.reset();
-  CHECK(fake.nothing_left());
-}
-
-TEST_CASE("cuda session: whichever call of the driver fails, there is one error, nothing leaks, and the CPU goes on") {
-  const ChineseClipConfig config = tiny_config();
-  const Inputs in(config);
-  const auto reference_model = load(config);
-  Session reference(reference_model, {});
-  const std::vector<float> expected = encode_all(reference, in);
-  const auto on_device = [&](const std::shared_ptr<const ChineseClip>& model) {
-    Session session(model, {.device = fake_device()});
-    return encode_all(session, in);
-  };
-  Driver counting;
-  driver = &counting;
-  int calls_of_work = 0;
-  {
-    const auto model = load(config);
-    on_device(model);
-    calls_of_work = counting.calls;
-  }
-  REQUIRE(calls_of_work > 100);
-  REQUIRE(counting.nothing_left());
-  for (int n = 1; n <= calls_of_work; ++n) {
-    CAPTURE(n);
-    Driver fake;
-    fake.fails_at = n;
-    fake.error = n % 2 == 0 ? kLost : kOutOfMemory;
-    driver = &fake;
-    {
-      auto model = load(config);
-      std::vector<float> out;
-      try {
-        out = on_device(model);
-        // Refused was what is not needed for a result: giving the thread its former device back, a wait for what has
-        // already been waited for.
-        CHECK(largest_difference(out, expected) < 1e-5);
-      } catch (const Error& e) {
-        REQUIRE(e.code() == (n % 2 == 0 ? ErrorCode::internal : ErrorCode::out_of_memory));
-        REQUIRE(e.detail().file == "fake");
-        REQUIRE_FALSE(e.detail().field.empty());
-        REQUIRE(e.detail().found == kFake.describe(fake.error));
-      }
-      Session cpu(model, {});
-      REQUIRE(encode_all(cpu, in) == expected);
-      fake.fails_at = 0;  // a device that is not lost
-      if (n % 8 == 0) REQUIRE(largest_difference(on_device(model), expected) < 1e-5);
-    }
-    REQUIRE(fake.nothing_left());
-  }
-}
-
-TEST_CASE("cuda session: one that failed can be tried again, and others do not notice") {
-  Driver fake;
-  driver = &fake;
-  const auto model = load(tiny_config());
-  const Inputs in(tiny_config());
-  Session a(model, {.device = fake_device()}), b(model, {.device = fake_device()});
-  const std::vector<float> expected = encode_all(a, in);
-  const int before = fake.calls;
-  encode_all(a, in);
-  for (int n = 1; n <= fake.calls - before && fake.fails_at == 0; ++n) {
-    CAPTURE(n);
-    fake.fails_at = fake.calls + n;
-    bool failed = false;
-    try {
-      encode_all(a, in);
-    } catch (const Error&) {
-      failed = true;
-    }
-    fake.fails_at = 0;
-    if (n <= 3) CHECK(failed);  // use, launch, wait
-    CHECK(encode_all(b, in) == expected);
-    CHECK(encode_all(a, in) == expected);
-    if (n == 12) break;
-  }
-}
-
-TEST_CASE("cuda session: what is not done on a device is refused by name") {
-  Driver fake;
-  driver = &fake;
-  const ChineseClipConfig config = tiny_config();
-  const Inputs in(config);
-  expect_error(
-      ErrorCode::unsupported, [&] { Session(load(config, Precision::int8), {.device = fake_device()}); }, "fake",
-      "int8");
-  const auto model = load(config);
-  const int64_t bytes = Session::scratch_bytes(*model, {.device = fake_device()});
-  expect_error(
-      ErrorCode::limit_exceeded, [&] { Session(model, {.memory_budget = bytes - 1, .device = fake_device()}); },
-      "memory budget", std::to_string(bytes));
-  CHECK(fake.nothing_left());
-  Session session(model, {.memory_budget = bytes, .device = fake_device()});
-  CHECK(session.scratch_bytes() == bytes);
-  Capture capture;
-  Profile profile;
-  expect_error(
-      ErrorCode::unsupported, [&] { encode_all(session, in, {.capture = &capture}); }, "capture");
-  expect_error(
-      ErrorCode::unsupported, [&] { encode_all(session, in, {.profile = &profile}); }, "profile");
-  const std::atomic<bool> cancel{true};
-  expect_error(
-      ErrorCode::cancelled, [&] { encode_all(session, in, {.cancel = &cancel}); }, "encode");
 }
 
 TEST_CASE("cuda session: a forked child is told that the session is its parent's") {
-  Driver fake;
-  driver = &fake;
+  const Device under_test = device_under_test();
   const auto model = load(tiny_config());
   const Inputs in(tiny_config());
-  Session session(model, {.device = fake_device()});
+  Session session(model, {.device = under_test});
   const std::vector<float> expected = encode_all(session, in);
   const pid_t child = fork();
   if (child == 0) {

@@ -1,0 +1,22 @@
+// The operations under test on the host's arrays (staged.h), and in the form of a CPU's kernel table, so that what
+// checks those checks them too.
+#pragma once
+
+#include "kernels/device_table.h"
+#include "kernels/kernel_table.h"
+
+namespace tw::test {
+
+// Entries that have no CUDA kernel, the eight-bit ones, are the reference's.
+const KernelTable& kernels_under_test();
+
+void linear_bf16_in_tiles(const LinearBf16Args& p, int tile_rows);
+void attention_batch(const AttentionBatchArgs& p);
+void attention_bf16_batch(const AttentionBatchArgs& p);
+void patches_u8_batch(const PatchesBatchArgs& p);
+void patches_f32_batch(const PatchesBatchArgs& p);
+void gather_rows(const GatherRowsArgs& p, int64_t rows_of_x);
+void clear(const ClearArgs& p);
+void store_heads(const StoreHeadsArgs& p);
+
+}  // namespace tw::test

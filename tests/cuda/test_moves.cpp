@@ -1,0 +1,138 @@
+// Operations that only a device's table has: rows that move, and patches of several items. Everything is exact.
+#include <catch2/catch.hpp>
+#include <numeric>
+#include <vector>
+
+#include "core/dtype.h"
+#include "tests/cuda/kernels_under_test.h"
+#include "tests/cuda/under_test.h"
+#include "tests/support/random.h"
+
+namespace tw::test {
+namespace {
+
+constexpr float kOld = -7;
+constexpr uint16_t kOldBits = 0x1234;
+
+std::vector<uint16_t> some_bits(Random& random, int64_t count) {
+  std::vector<uint16_t> values(static_cast<size_t>(count));
+  for (uint16_t& v : values) v = static_cast<uint16_t>(random.bits());
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("cuda gather_rows: chosen rows and all, of either size of element, rounded or as they are") {
+  Random random(1);
+  const int64_t rows = 9, columns = 300, x_stride = 303, y_stride = 301;  // more columns than threads
+  const std::vector<float> x = random.normal_vector(rows * x_stride);
+  const std::vector<uint16_t> bits = some_bits(random, rows * x_stride);
+  const std::vector<int64_t> chosen = {8, 0, 0, 5};
+  for (const bool all : {false, true}) {
+    const int64_t count = all ? rows : std::ssize(chosen);
+    std::vector<float> y(static_cast<size_t>(count * y_stride), kOld);
+    std::vector<uint16_t> rounded(y.size(), kOldBits), same(y.size(), kOldBits);
+    GatherRowsArgs p{x.data(), x_stride, all ? nullptr : chosen.data(), y.data(), y_stride, count, columns,
+                     true,     false};
+    gather_rows(p, rows);
+    p.y = rounded.data(), p.round = true;
+    gather_rows(p, rows);
+    p.x = bits.data(), p.y = same.data(), p.f32 = p.round = false;
+    gather_rows(p, rows);
+    int64_t different = 0;
+    for (int64_t i = 0; i < std::ssize(y); ++i) {
+      const int64_t row = i / y_stride, column = i % y_stride, from = all ? row : chosen[static_cast<size_t>(row)];
+      const auto at = static_cast<size_t>(i), source = static_cast<size_t>(from * x_stride + column);
+      const bool moved = column < columns;
+      different += y[at] != (moved ? x[source] : kOld);
+      different += rounded[at] != (moved ? f32_to_bf16(x[source]) : kOldBits);
+      different += same[at] != (moved ? bits[source] : kOldBits);
+    }
+    CAPTURE(all);
+    CHECK(different == 0);
+  }
+}
+
+TEST_CASE("cuda clear: the columns asked for and no other") {
+  std::vector<uint16_t> y(5 * 11, kOldBits);
+  clear({y.data() + 2, 11, 5, 7});
+  for (size_t i = 0; i < y.size(); ++i) {
+    CAPTURE(i);
+    CHECK(y[i] == (i % 11 >= 2 && i % 11 < 9 ? 0 : kOldBits));
+  }
+}
+
+TEST_CASE("cuda store_heads: blocks of heads behind what they had before") {
+  Random random(2);
+  const int64_t items = 2, heads = 3, length = 4, width = 5, x_stride = 17;
+  const std::vector<float> x = random.normal_vector(items * length * x_stride);
+  for (const int64_t past : {0, 3}) {
+    const int64_t keys = past + length;
+    const std::vector<float> before = random.normal_vector(items * heads * past * width);
+    std::vector<float> to(static_cast<size_t>(items * heads * keys * width), kOld);
+    store_heads({{to.data(), before.data(), items, heads, length, past}, x.data(), x_stride, width});
+    int64_t different = 0;
+    for (int64_t i = 0; i < std::ssize(to); ++i) {
+      const int64_t c = i % width, key = i / width % keys, unit = i / width / keys;
+      const float expected =
+          key < past
+              ? before[static_cast<size_t>((unit * past + key) * width + c)]
+              : x[static_cast<size_t>((unit / heads * length + key - past) * x_stride + unit % heads * width + c)];
+      different += to[static_cast<size_t>(i)] != expected;
+    }
+    CAPTURE(past);
+    CHECK(different == 0);
+  }
+}
+
+TEST_CASE("cuda patches: several pictures, each behind a row of zeros, in f32 and bf16") {
+  Random random(3);
+  const int64_t items = 3, side = 12, patch = 4, grid = side / patch, rows = grid * grid, columns = 3 * patch * patch,
+                y_stride = columns + 2;
+  std::vector<uint8_t> bytes(static_cast<size_t>(items * side * side * 3));
+  for (uint8_t& b : bytes) b = static_cast<uint8_t>(random.integer(0, 255));
+  const std::vector<float> table = random.normal_vector(3 * 256), values = random.normal_vector(std::ssize(bytes));
+  for (const bool u8 : {true, false}) {
+    for (const bool bf16 : {false, true}) {
+      std::vector<float> y(static_cast<size_t>(items * (rows + 1) * y_stride), kOld);
+      std::vector<uint16_t> y_bf16(y.size(), kOldBits);
+      const PatchesBatchArgs p{.item = {.pixels = u8 ? static_cast<const void*>(bytes.data()) : values.data(),
+                                        .table = u8 ? table.data() : nullptr,
+                                        .width = side,
+                                        .height = side,
+                                        .channels = 3,
+                                        .patch = patch,
+                                        .first_row = 0,
+                                        .rows = rows,
+                                        .y = bf16 ? static_cast<void*>(y_bf16.data()) : y.data(),
+                                        .y_stride = y_stride,
+                                        .y_is_bf16 = bf16},
+                               .items = items,
+                               .item_rows = rows + 1,
+                               .item_bytes = side * side * 3 * (u8 ? 1 : 4),
+                               .class_row = true};
+      u8 ? patches_u8_batch(p) : patches_f32_batch(p);
+      int64_t different = 0;
+      for (int64_t i = 0; i < std::ssize(y); ++i) {
+        const int64_t column = i % y_stride, row = i / y_stride % (rows + 1) - 1, item = i / y_stride / (rows + 1);
+        const auto at = static_cast<size_t>(i);
+        if (column >= columns) {
+          different += bf16 ? y_bf16[at] != kOldBits : y[at] != kOld;
+          continue;
+        }
+        const int64_t channel = column / (patch * patch), top = row / grid * patch + column / patch % patch,
+                      left = row % grid * patch + column % patch;
+        float expected = 0;
+        if (row >= 0 && u8)
+          expected = table[static_cast<size_t>(
+              channel * 256 + bytes[static_cast<size_t>(((item * side + top) * side + left) * 3 + channel)])];
+        if (row >= 0 && !u8) expected = values[static_cast<size_t>(((item * 3 + channel) * side + top) * side + left)];
+        different += bf16 ? y_bf16[at] != f32_to_bf16(expected) : y[at] != expected;
+      }
+      CAPTURE(u8, bf16);
+      CHECK(different == 0);
+    }
+  }
+}
+
+}  // namespace tw::test
