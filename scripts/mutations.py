@@ -541,6 +541,23 @@ CUDA = [
         "cuda-most-queries", "kernels/ops_device.cpp", "the last sequence's length stands for the longest",
         "most_queries = std::max(most_queries, s.queries);",
         "most_queries = s.queries;"),
+    # Rows that move, and the copies that a card's tests work on.
+    cuda(
+        "cuda-clear-column", "kernels/cuda/inputs.cu", "one column too many is cleared",
+        "for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads)\n    static_cast<uint16_t*>(p.y)",
+        "for (int64_t c = thread_x(); c <= p.columns; c += kColumnThreads)\n    static_cast<uint16_t*>(p.y)"),
+    cuda(
+        "cuda-heads-past", "kernels/cuda/inputs.cu", "former keys of all heads but the first",
+        "b.before + (unit * b.past + key)",
+        "b.before + (unit * keys + key)"),
+    cuda(
+        "cuda-copies-alignment", "tests/cuda/staged.cpp", "copies lie on boundaries whatever the originals do",
+        "offset = kBoundary + misaligned,",
+        "offset = kBoundary + 0 * misaligned,"),
+    cuda(
+        "cuda-copies-beside", "tests/cuda/staged.cpp", "what is written behind an array is not found",
+        "|| !std::all_of(last,",
+        "|| false && !std::all_of(last,"),
     # Sessions on a device.
     cuda(
         "cuda-staging", "models/slice_inputs.h", "the caller's arrays are not staged",

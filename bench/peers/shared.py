@@ -18,7 +18,7 @@ import zlib
 import numpy as np
 
 
-def arguments(description, precisions, modes=("",)):
+def arguments(description, precisions, modes=("",), add_options=None):
     """Parses the command line and reads the inputs. To be called before the engine is imported: it reads the threads."""
     parser = argparse.ArgumentParser(description=description.split("\n")[0])
     parser.add_argument("model", type=pathlib.Path, help="model directory")
@@ -31,16 +31,22 @@ def arguments(description, precisions, modes=("",)):
     parser.add_argument("--warmup", type=int, default=10)
     parser.add_argument("--runs", type=int, default=20, help="samples at least")
     parser.add_argument("--seconds", type=float, default=1.0, help="take samples for at least this long")
+    if add_options:
+        add_options(parser)
     job = parser.parse_args()
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(job.threads)
     os.environ["TRANSFORMERS_OFFLINE"] = "1"
     job.cache.mkdir(parents=True, exist_ok=True)
     job.config = json.loads((job.model / "config.json").read_text())
-    job.workload = os.path.basename(job.inputs)
-    job.tower = job.workload.split("-")[0]
-    job.items, job.checksum = load_inputs(job.inputs)
+    choose_inputs(job, job.inputs)
     return job
+
+
+def choose_inputs(job, stem):
+    job.workload = os.path.basename(stem)
+    job.tower = job.workload.split("-")[0]
+    job.items, job.checksum = load_inputs(stem)
 
 
 def load_inputs(stem):
@@ -135,8 +141,9 @@ def fastest(job, engine, forms, sizes):
     return best, encoder(job, *candidates[best])
 
 
-def run(job, engine, version, forms, read_back, sizes=(None, 4, 8, 16, 32), **more):
-    """Measures the fastest form and prints the record. `read_back()` says in what precision the engine really computes."""
+def run(job, engine, version, forms, read_back, sizes=(None, 4, 8, 16, 32), more=dict):
+    """Measures the fastest form and prints the record. `read_back()` says in what precision the engine really computes,
+    `more()` what else belongs into the record."""
     form, encode = fastest(job, engine, forms, sizes)
     embeddings = np.asarray(encode(), np.float32)
     for _ in range(job.warmup):
@@ -151,7 +158,7 @@ def run(job, engine, version, forms, read_back, sizes=(None, 4, 8, 16, 32), **mo
         vision = job.config["vision_config"]
         tokens = (lengths[0] // vision.get("patch_size", 32)) ** 2 + 1
     else:
-        tokens = lengths[0] if min(lengths) == max(lengths) else job.workload.split("x")[1]
+        tokens = lengths[0] if min(lengths) == max(lengths) else job.workload.rsplit("x", 1)[1]
     median = float(np.median(samples))
     reference = reference_file(job)
     record = {
@@ -160,7 +167,7 @@ def run(job, engine, version, forms, read_back, sizes=(None, 4, 8, 16, 32), **mo
         "mean_ms": float(np.mean(samples)), "sd_ms": float(np.std(samples)), "min_ms": min(samples), "max_ms": max(samples),
         "p95_ms": float(np.percentile(samples, 95)), "p99_ms": float(np.percentile(samples, 99)), "runs": len(samples),
         "items_per_s": len(job.items) / median * 1e3,
-        "cosine": worst_cosine(embeddings, np.load(reference)) if reference.exists() else None, "model": str(job.model), **more}
+        "cosine": worst_cosine(embeddings, np.load(reference)) if reference.exists() else None, "model": str(job.model), **more()}
     print(json.dumps(record, ensure_ascii=False), flush=True)
 
 

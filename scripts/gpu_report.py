@@ -1,0 +1,87 @@
+"""What scripts/gpu_check keeps: records as JSON lines, and a summary of them as Markdown tables, both written as they come."""
+import json
+import pathlib
+import statistics
+import threading
+
+OPERATIONS = "operations and towers"  # the step without which nothing is good
+PARITY = 1e-5  # of normalised f32 embeddings, to the CPU's
+
+
+class Results:
+    """Records, kept as they come; the summary is written anew with each."""
+
+    def __init__(self, folder: pathlib.Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.records, self.lock = folder, [], threading.Lock()
+        self.lines = open(folder / "records.jsonl", "w", encoding="utf-8")
+        self.log = open(folder / "log.txt", "w", encoding="utf-8")
+
+    def add(self, kind: str, **record):
+        with self.lock:
+            self.records.append({"kind": kind, **record})
+            print(json.dumps(self.records[-1], ensure_ascii=False), file=self.lines, flush=True)
+            temporary = self.folder / "summary.md.part"
+            temporary.write_text(summary(self.records), encoding="utf-8")
+            temporary.replace(self.folder / "summary.md")
+
+    def note(self, text: str):
+        print(text, file=self.log, flush=True)
+
+    def good(self) -> bool:
+        """No step failed, and the one that matters most was not cut."""
+        steps = {r["step"]: r["status"] for r in self.records if r["kind"] == "step"}
+        return "failed" not in steps.values() and steps.get(OPERATIONS) == "passed"
+
+
+def table(header, rows) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell).replace("|", "/").replace("\n", " ") for cell in row) + " |" for row in rows]) + "\n"
+
+
+def encode_rows(records) -> list:
+    """One row a workload and precision: tuwen (the mean of its medians, and how far they lie apart), then each other engine."""
+    groups = {}
+    for r in records:
+        if r["kind"] == "encode" and "median_ms" in r:
+            groups.setdefault((r["preset"], r["tower"], str(r["tokens"]), r["batch"], r["precision"]), {}).setdefault(r["engine"], []).append(r)
+    rows = []
+    for (preset, tower, tokens, batch, precision), engines in groups.items():
+        mine = [r["median_ms"] for r in engines.get("tuwen", [])]
+        for engine, runs in engines.items():
+            times = [r["median_ms"] for r in runs]
+            mean = statistics.mean(times)
+            spread = f"{100 * (max(times) - min(times)) / mean:.1f} %" if len(times) > 1 else ""
+            tflops = [r["gflops"] / 1e3 for r in runs if r.get("gflops")]
+            ratio = f"{mean / statistics.mean(mine):.2f}" if mine and engine != "tuwen" else ""
+            cosine = min((r["cosine"] for r in runs if r.get("cosine") is not None), default=None)
+            resident = [r["resident_ms"] for r in runs if r.get("resident_ms")]
+            clock = [r["sm_mhz"] for r in runs if r.get("sm_mhz")]
+            rows.append([preset, tower, tokens, batch, precision, engine, f"{mean:.3f}", spread, f"{batch / mean * 1e3:,.0f}",
+                         f"{statistics.mean(tflops):.1f}" if tflops else "", ratio, f"{resident[0]:.3f}" if resident else "",
+                         f"{cosine:.6f}" if cosine is not None else "", f"{clock[0]:.0f}" if clock else ""])
+    return rows
+
+
+def summary(records) -> str:
+    of = lambda kind: [r for r in records if r["kind"] == kind]  # noqa: E731
+    text = "# GPU check\n\n"
+    for r in of("machine"):
+        text += "".join(f"- {key}: {value}\n" for key, value in r.items() if key != "kind")
+    text += "\n## Steps\n\n" + table(["step", "", "s", "what was found"], [[r["step"], r["status"], r["seconds"], r["text"]] for r in of("step")])
+    if rows := of("case"):
+        text += "\n## Cases of test_gpu\n\n" + table(["case", "", "s", "why"], [[r["case"], r["status"], r["seconds"], r["why"]] for r in rows])
+    if rows := of("check"):
+        text += ("\n## Operations and towers: the largest error as a share of what is permitted\n\n"
+                 + table(["what", "share"], [[r["check"], "infinite" if r["share"] is None else f"{r['share']:.3g}"] for r in rows]))
+    if rows := of("parity"):
+        text += ("\n## Models of true size: f32 embeddings, largest difference to the CPU's\n\n"
+                 + table(["preset", "inputs", "difference", "permitted"], [[r["preset"], r["inputs"], f"{r['difference']:.2e}", PARITY] for r in rows]))
+    if rows := of("sanitizer"):
+        text += "\n## compute-sanitizer\n\n" + table(["tool", "", "s", "what it said"], [[r["tool"], r["status"], r["seconds"], r["text"]] for r in rows])
+    if rows := encode_rows(records):
+        text += ("\n## Encoding\n\nHost memory to host memory. `ratio`: the engine's time by tuwen's, above 1 tuwen is faster. `resident ms`: the engine"
+                 " on inputs that lie on the card. `cosine`: to f32 (tuwen: by another kernel table of the CPU, first item).\n\n"
+                 + table(["model", "tower", "tokens", "batch", "precision", "engine", "ms", "spread", "items/s", "TFLOP/s", "ratio",
+                          "resident ms", "cosine", "SM MHz"], rows))
+    return text
