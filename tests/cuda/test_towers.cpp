@@ -77,6 +77,16 @@ TEST_CASE("cuda session: what is recorded runs with the inputs that are there no
   }
 }
 
+TEST_CASE("cuda session: in bf16 too an embedding has the same bits alone, in slices and again") {
+  const Device under_test = device_under_test();
+  const auto model = load(tiny_config(), Precision::bf16);
+  const Inputs in(tiny_config());
+  Session small(model, {.max_rows = 1, .device = under_test}), large(model, {.device = under_test});
+  const std::vector<float> expected = encode_all(large, in);
+  CHECK(encode_all(small, in) == expected);
+  CHECK(encode_all(large, in) == expected);
+}
+
 TEST_CASE("cuda session: a forked child is told that the session is its parent's") {
   const Device under_test = device_under_test();
   const auto model = load(tiny_config());
