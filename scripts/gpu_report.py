@@ -7,6 +7,9 @@ import threading
 OPERATIONS = "operations and towers"  # the step without which nothing is good
 PARITY = 1e-5  # of normalised f32 embeddings, to the CPU's
 
+ENCODE_HEADER = ["model", "tower", "tokens", "batch", "precision", "engine", "ms", "spread", "items/s", "TFLOP/s", "ratio", "resident ms",
+                 "cosine", "SM MHz"]
+
 
 class Results:
     """Records, kept as they come; the summary is written anew with each."""
@@ -35,8 +38,9 @@ class Results:
 
 
 def table(header, rows) -> str:
+    plain = lambda cell: str(cell).replace("|", "/").replace("\n", " ")  # noqa: E731
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(str(cell).replace("|", "/").replace("\n", " ") for cell in row) + " |" for row in rows]) + "\n"
+    return "\n".join([*lines, *("| " + " | ".join(map(plain, row)) + " |" for row in rows)]) + "\n"
 
 
 def encode_rows(records) -> list:
@@ -44,7 +48,8 @@ def encode_rows(records) -> list:
     groups = {}
     for r in records:
         if r["kind"] == "encode" and "median_ms" in r:
-            groups.setdefault((r["preset"], r["tower"], str(r["tokens"]), r["batch"], r["precision"]), {}).setdefault(r["engine"], []).append(r)
+            workload = (r["preset"], r["tower"], str(r["tokens"]), r["batch"], r["precision"])
+            groups.setdefault(workload, {}).setdefault(r["engine"], []).append(r)
     rows = []
     for (preset, tower, tokens, batch, precision), engines in groups.items():
         mine = [r["median_ms"] for r in engines.get("tuwen", [])]
@@ -64,24 +69,26 @@ def encode_rows(records) -> list:
 
 
 def summary(records) -> str:
-    of = lambda kind: [r for r in records if r["kind"] == kind]  # noqa: E731
+    def rows(kind, *keys):
+        return [[r[key] for key in keys] for r in records if r["kind"] == kind]
+
+    sections = [
+        ("Steps", "", ["step", "", "s", "what was found"], rows("step", "step", "status", "seconds", "text")),
+        ("Cases of test_gpu", "", ["case", "", "s", "why"], rows("case", "case", "status", "seconds", "why")),
+        ("Operations and towers", "The largest error as a share of what is permitted.", ["what", "share"],
+         [[what, "infinite" if share is None else f"{share:.3g}"] for what, share in rows("check", "check", "share")]),
+        ("A model of true size", f"f32 embeddings, the largest difference to the CPU's; {PARITY} is permitted.",
+         ["preset", "inputs", "difference"], [[*about, f"{d:.2e}"] for *about, d in rows("parity", "preset", "inputs", "difference")]),
+        ("compute-sanitizer", "", ["tool", "", "s", "what it said"], rows("sanitizer", "tool", "status", "seconds", "text")),
+        ("Encoding", "Host memory to host memory. `ratio`: the engine's time by tuwen's, above 1 tuwen is faster. `resident ms`: the"
+         " engine on inputs that lie on the card. `cosine`: of the worst item to the CPU's f32 (tuwen without a batch there: of the"
+         " first item).", ENCODE_HEADER, encode_rows(records)),
+    ]
     text = "# GPU check\n\n"
-    for r in of("machine"):
-        text += "".join(f"- {key}: {value}\n" for key, value in r.items() if key != "kind")
-    text += "\n## Steps\n\n" + table(["step", "", "s", "what was found"], [[r["step"], r["status"], r["seconds"], r["text"]] for r in of("step")])
-    if rows := of("case"):
-        text += "\n## Cases of test_gpu\n\n" + table(["case", "", "s", "why"], [[r["case"], r["status"], r["seconds"], r["why"]] for r in rows])
-    if rows := of("check"):
-        text += ("\n## Operations and towers: the largest error as a share of what is permitted\n\n"
-                 + table(["what", "share"], [[r["check"], "infinite" if r["share"] is None else f"{r['share']:.3g}"] for r in rows]))
-    if rows := of("parity"):
-        text += ("\n## Models of true size: f32 embeddings, largest difference to the CPU's\n\n"
-                 + table(["preset", "inputs", "difference", "permitted"], [[r["preset"], r["inputs"], f"{r['difference']:.2e}", PARITY] for r in rows]))
-    if rows := of("sanitizer"):
-        text += "\n## compute-sanitizer\n\n" + table(["tool", "", "s", "what it said"], [[r["tool"], r["status"], r["seconds"], r["text"]] for r in rows])
-    if rows := encode_rows(records):
-        text += ("\n## Encoding\n\nHost memory to host memory. `ratio`: the engine's time by tuwen's, above 1 tuwen is faster. `resident ms`: the engine"
-                 " on inputs that lie on the card. `cosine`: to f32 (tuwen: by another kernel table of the CPU, first item).\n\n"
-                 + table(["model", "tower", "tokens", "batch", "precision", "engine", "ms", "spread", "items/s", "TFLOP/s", "ratio",
-                          "resident ms", "cosine", "SM MHz"], rows))
+    for r in records:
+        if r["kind"] == "machine":
+            text += "".join(f"- {key}: {value}\n" for key, value in r.items() if key != "kind")
+    for title, note, header, body in sections:
+        if body:
+            text += f"\n## {title}\n\n" + (f"{note}\n\n" if note else "") + table(header, body)
     return text

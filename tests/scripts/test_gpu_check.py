@@ -35,7 +35,8 @@ CMAKE = """case "$1" in
 esac"""
 CASES = """case "$1" in
   --list-test-names-only) printf 'cuda: a case, of two\\ncard case\\n' ;;
-  'cuda: a case\\, of two') echo '{"check": "linear", "share_of_permitted": 0.25}'; echo '{"check": "softmax", "share_of_permitted": null}' ;;
+  'cuda: a case\\, of two') echo '{"check": "linear", "share_of_permitted": 0.25}'
+    echo '{"check": "softmax", "share_of_permitted": null}' ;;
   'card case') echo 'card.cpp:1: FAILED' ; exit $CARD_CASE ;;
   *) echo "No tests ran for $1"; exit 5 ;;
 esac"""
@@ -60,8 +61,8 @@ class Machine:
     def check(self, *arguments, **environment):
         return subprocess.run([sys.executable, SCRIPT, self.folder / "out", "--work", self.folder / "work", "--models", "tiny", *arguments],
                               capture_output=True, text=True, timeout=300,
-                              env={"PATH": f"{self.folder}:/usr/bin:/bin", "CUDA_HOME": str(self.folder / "none"), "FAKES": str(self.folder),
-                                   "CARD_CASE": "0", "PYTHONDONTWRITEBYTECODE": "1", **environment})
+                              env={"PATH": f"{self.folder}:/usr/bin:/bin", "CUDA_HOME": str(self.folder / "none"),
+                                   "FAKES": str(self.folder), "CARD_CASE": "0", "PYTHONDONTWRITEBYTECODE": "1", **environment})
 
     def records(self, kind):
         lines = (self.folder / "out" / "records.jsonl").read_text().splitlines()
@@ -87,7 +88,8 @@ class WithoutCard(unittest.TestCase):
         self.check("there is no NVIDIA driver", nvcc="")
 
     def test_broken_driver(self):
-        self.check("couldn't communicate with the driver", nvcc="", nvidia_smi="echo \"NVIDIA-SMI couldn't communicate with the driver\"; exit 9")
+        self.check("couldn't communicate with the driver", nvcc="",
+                   nvidia_smi="echo \"NVIDIA-SMI couldn't communicate with the driver\"; exit 9")
 
     def test_no_card(self):
         self.check("knows no card", nvcc="", nvidia_smi="echo 'No devices were found'")
@@ -150,8 +152,10 @@ class Summary(unittest.TestCase):
     def test_ratios(self):
         about = {"kind": "encode", "preset": "p", "tower": "image", "tokens": 197, "batch": 8, "precision": "bf16"}
         rows = gpu_report.encode_rows([
-            {**about, "engine": "tuwen", "median_ms": 1.9, "gflops": 1000.0, "cosine": 0.9998}, {**about, "engine": "tuwen", "median_ms": 2.1},
-            {**about, "engine": "torch eager", "median_ms": 3.0, "resident_ms": 2.5}, {**about, "engine": "torch compile", "error": "none"}])
+            {**about, "engine": "tuwen", "median_ms": 1.9, "gflops": 1000.0, "cosine": 0.9998},
+            {**about, "engine": "tuwen", "median_ms": 2.1},
+            {**about, "engine": "torch eager", "median_ms": 3.0, "resident_ms": 2.5},
+            {**about, "engine": "torch compile", "error": "none"}])
         self.assertEqual([r[5] for r in rows], ["tuwen", "torch eager"])
         self.assertEqual(rows[0][6:11], ["2.000", "10.0 %", "4,000", "1.0", ""])
         self.assertEqual(rows[1][6:12], ["3.000", "", "2,667", "", "1.50", "2.500"])
