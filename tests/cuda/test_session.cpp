@@ -1,4 +1,5 @@
-// What a session does with its device's memory and recordings, and where the device fails: over a fake driver (fake_cuda.h).
+// What a session does with its device's memory and recordings, and where the device fails: over a fake driver
+// (fake_cuda.h).
 #include <algorithm>
 #include <atomic>
 
