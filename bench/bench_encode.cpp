@@ -286,8 +286,11 @@ std::vector<std::string> devices_of(const std::string& list) {
   std::vector<std::string> devices;
   for (const std::string& device : split(list)) {
     const std::string missing = tuwen::missing_for(device);
-    if (missing.empty()) devices.push_back(device);
-    if (!missing.empty()) std::cerr << "tuwen-bench: " << missing << "; the CPU is used\n";
+    if (missing.empty()) {
+      devices.push_back(device);
+    } else {
+      std::cerr << "tuwen-bench: " << missing << "; the CPU is used\n";
+    }
   }
   return devices.empty() ? std::vector<std::string>{"cpu"} : devices;
 }

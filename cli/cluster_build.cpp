@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
 
 #include "cli/cluster_centres.h"
 #include "cli/cluster_file.h"
@@ -87,6 +88,22 @@ size_t assign_new(const IndexFile& index, Clusters& clusters, const NearestCentr
   return without.size();
 }
 
+// Of each cluster the mean product of its members and its centre: how far its mean reaches into the centre's direction.
+std::vector<float> mean_products(const IndexFile& index, const Clusters& clusters) {
+  const size_t dimension = index.content().origin.dimension, count = clusters.centres.size() / dimension;
+  std::vector<double> sums(count), members(count);
+  for (size_t i = 0; i < clusters.cluster_of.size(); ++i) {
+    const size_t c = clusters.cluster_of[i];
+    const auto vector = index.vector(i);
+    sums[c] += std::inner_product(vector.begin(), vector.end(),
+                                  clusters.centres.begin() + static_cast<std::ptrdiff_t>(c * dimension), 0.0);
+    members[c] += 1;
+  }
+  std::vector<float> means(count);
+  for (size_t c = 0; c < count; ++c) means[c] = members[c] > 0 ? static_cast<float>(sums[c] / members[c]) : 0.0f;
+  return means;
+}
+
 }  // namespace
 
 ClusterReport update_clusters(const std::string& index_path, const IndexFile* before, tuwen::Session& session,
@@ -122,6 +139,7 @@ ClusterReport update_clusters(const std::string& index_path, const IndexFile* be
     }
   }
   report.assigned = assign_new(index, clusters, nearest);
+  clusters.reaches = mean_products(index, clusters);
   write_clusters(index_path, index, clusters);
   return report;
 }

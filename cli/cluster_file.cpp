@@ -40,22 +40,6 @@ Grouped<Item> grouped(size_t groups, size_t count, GroupOf group_of, ItemOf item
   return result;
 }
 
-// Of each cluster the mean product of its members and its centre: how far its mean reaches into the centre's direction.
-std::vector<float> reaches(const IndexFile& index, const Clusters& clusters) {
-  const size_t dimension = index.content().origin.dimension, count = clusters.centres.size() / dimension;
-  std::vector<double> sums(count), members(count);
-  for (size_t i = 0; i < clusters.cluster_of.size(); ++i) {
-    const size_t c = clusters.cluster_of[i];
-    const auto vector = index.vector(i);
-    sums[c] += std::inner_product(vector.begin(), vector.end(),
-                                  clusters.centres.begin() + static_cast<std::ptrdiff_t>(c * dimension), 0.0);
-    members[c] += 1;
-  }
-  std::vector<float> means(count);
-  for (size_t c = 0; c < count; ++c) means[c] = members[c] > 0 ? static_cast<float>(sums[c] / members[c]) : 0.0f;
-  return means;
-}
-
 // The next `count` values, where they lie.
 template <class T>
 std::span<const T> take(ByteReader& reader, uint64_t count) {
@@ -105,7 +89,7 @@ void write_clusters(const std::string& index_path, const IndexFile& index, const
     file.write({reinterpret_cast<const char*>(hash.data()), hash.size()});
   }
   file.write(bytes_of(std::span<const float>(clusters.centres)));
-  file.write(bytes_of(std::span<const float>(reaches(index, clusters))));
+  file.write(bytes_of(std::span<const float>(clusters.reaches)));
   file.write(bytes_of(std::span<const uint32_t>(members.items)));
   file.commit();
 }

@@ -21,6 +21,7 @@ constexpr size_t kIndexPage = 4096;
 struct Clusters {
   uint64_t trained_on = 0;           // how many vectors there were when the centres were computed
   std::vector<float> centres;        // [clusters, dimension], each of length 1
+  std::vector<float> reaches;        // [clusters]: members times centre, on average
   std::vector<uint32_t> cluster_of;  // one a vector
 };
 
@@ -45,7 +46,7 @@ class ClusterFile {
 
   size_t clusters() const { return starts_.size() - 1; }
   std::span<const float> centres() const { return centres_; }  // [clusters, dimension], each of length 1
-  std::span<const float> reaches() const { return reaches_; }  // [clusters]: members times centre, on average
+  std::span<const float> reaches() const { return reaches_; }  // [clusters]
   // The vectors of a cluster, ascending.
   std::span<const uint32_t> members(size_t cluster) const {
     return members_.subspan(starts_[cluster], starts_[cluster + 1] - starts_[cluster]);

@@ -35,13 +35,14 @@ std::vector<float> cosines(tuwen::Session& session, float logit_scale, std::span
 // left of their length (1) is taken to point anywhere. Of n normal numbers the largest is about sqrt(2 ln n) deviations
 // above the mean. Without that term small clusters, whose means are long, would come before the large ones in which the
 // best are: texts lie to one side of all pictures, and hardly any centre is nearer to them than others.
-std::vector<float> expected_best(const ClusterFile& clusters, std::vector<float> products_with_centres) {
-  std::vector<float>& expected = products_with_centres;
+std::vector<float> expected_best(const ClusterFile& clusters, std::span<const float> products_with_centres) {
+  std::vector<float> expected(products_with_centres.size());
   for (size_t c = 0; c < expected.size(); ++c) {
     const auto members = static_cast<double>(clusters.members(c).size());
     const double reach = clusters.reaches()[c];
     const double variance = std::max(0.0, 1 - reach * reach) / static_cast<double>(clusters.dimension());
-    const double best = members > 0 ? expected[c] * reach + std::sqrt(variance * 2 * std::log(members)) : -2.0;
+    const double best =
+        members > 0 ? products_with_centres[c] * reach + std::sqrt(variance * 2 * std::log(members)) : -2.0;
     expected[c] = std::isnan(best) ? -2.0f : static_cast<float>(best);  // a made-up file's
   }
   return expected;

@@ -269,10 +269,9 @@ def _usable_device(device: Any) -> str:
     kind, _, number = name.partition(":")
     if kind == "cpu":
         return "cpu"
-    if kind != "cuda" or (number and not number.isdecimal()):
-        raise ValueError(f"device: expected \"cpu\", \"cuda\" or \"cuda:0\", found {name!r}")
-    name = f"cuda:{number or 0}"
-    missing = missing_for(name)
+    if kind == "cuda":
+        name = f"cuda:{number or 0}"
+    missing = missing_for(name)  # a ValueError where it is no device's name
     if missing:
         warnings.warn(f"{missing}; the model is on the CPU", RuntimeWarning, stacklevel=4)
         return "cpu"

@@ -3,20 +3,14 @@
 #include <cmath>
 
 #include "kernels/cuda/geometry.h"
-#include "kernels/pack.h"
 #include "tests/cuda/kernels_under_test.h"
 #include "tests/cuda/under_test.h"
 #include "tests/support/guarded.h"
+#include "tests/support/packed.h"
 #include "tests/support/random.h"
 
 namespace tw::test {
 namespace {
-
-PackedMatrix pack(const std::vector<float>& w, int64_t n, int64_t k, DType type) {
-  PackedMatrix packed(n, k, type, "weights");
-  packed.set_rows(0, n, w.data());
-  return packed;
-}
 
 // `x` rounded, rows `stride` apart, `offset` elements behind a 16-byte boundary, at the end of a page.
 Guarded<uint16_t> rounded(const std::vector<float>& x, int64_t rows, int64_t k, int64_t stride) {
@@ -37,7 +31,7 @@ TEST_CASE("cuda linear: the bits of sums of 192 of k, then bias, then what was t
   const int64_t rows = 67, columns = 83, k = GENERATE(37, 421);
   const std::vector<float> x = random.normal_vector(rows * k), w = random.normal_vector(columns * k),
                            bias = random.normal_vector(columns), old = random.normal_vector(rows * columns);
-  const PackedMatrix packed = pack(w, columns, k, DType::f32);
+  const PackedMatrix packed = packed_weights(w, columns, k, DType::f32);
   for (const int64_t stride : {k, k + 3}) {
     Guarded<float> xs(rows * stride, Edge::end);
     for (int64_t r = 0; r < rows; ++r) std::copy_n(x.data() + r * k, k, xs.data() + r * stride);
@@ -80,7 +74,7 @@ TEST_CASE("cuda linear_bf16: integers come out exactly from either height of til
   const int64_t rows = 150, columns = 145, k = 70, depth = bf16_depth(k);
   const std::vector<float> x = random.integer_vector(rows * k), w = random.integer_vector(columns * k),
                            bias = random.integer_vector(columns);
-  const PackedMatrix packed = pack(w, columns, k, DType::bf16);
+  const PackedMatrix packed = packed_weights(w, columns, k, DType::bf16);
   struct Case {
     int tile;
     int64_t stride;
@@ -125,7 +119,7 @@ TEST_CASE("cuda linear_bf16: a row has the same bits in any tile, at any place, 
   Random random(3);
   const int64_t rows = 130, columns = 144, k = 160;  // more steps than stages
   const std::vector<float> x = random.normal_vector(rows * k), w = random.normal_vector(columns * k);
-  const PackedMatrix packed = pack(w, columns, k, DType::bf16);
+  const PackedMatrix packed = packed_weights(w, columns, k, DType::bf16);
   const Guarded<uint16_t> xs = rounded(x, rows, k, k);
   const auto product = [&](int64_t first, int64_t count, int tile) {
     std::vector<float> y(static_cast<size_t>(count * columns), NAN);

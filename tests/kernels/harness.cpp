@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "kernels/select.h"
+#include "tests/support/packed.h"
 
 namespace tw::test {
 namespace {
@@ -68,8 +69,7 @@ Guarded<float> guarded_input(std::span<const float> values, Layout layout) {
 }
 
 Guarded<float> guarded_weights(std::span<const float> weights, int64_t n, int64_t k) {
-  PackedMatrix packed(n, k, DType::f32, "weights");
-  packed.set_rows(0, n, weights.data());
+  const PackedMatrix packed = packed_weights(weights, n, k, DType::f32);
   const auto floats = static_cast<size_t>(packed.bytes()) / sizeof(float);
   return guarded_input({packed.f32_strip_at(0), floats});
 }

@@ -6,6 +6,7 @@
 #include "kernels/select.h"
 #include "models/quantization.h"
 #include "models/session.h"
+#include "tests/support/packed.h"
 #include "tests/support/random.h"
 #include "tests/support/random_checkpoint.h"
 
@@ -136,8 +137,7 @@ TEST_CASE("smoothing leaves the product as it is and tames an outlier channel") 
   for (int64_t n = 0; n < kN; ++n) w[static_cast<size_t>(n * kK + 5)] *= 0.01f;
   std::vector<float> factors(kK, 1.0f);
   factors[5] = 100;
-  PackedMatrix packed(kN, kK, DType::f32, "test");
-  packed.set_rows(0, kN, w.data());
+  const PackedMatrix packed = packed_weights(w, kN, kK, DType::f32);
   const auto error_with = [&](const float* smoothing) {
     Linear linear;
     linear.int8 = PackedInt8(packed, smoothing);
@@ -212,8 +212,7 @@ TEST_CASE("what rounding the weights loses on average can be given back") {
   const std::vector<float> w = random.uniform_vector(kN * kK, -1, 1), level = random.uniform_vector(kK, -3, 3);
   std::vector<float> x = random.uniform_vector(kRows * kK, -1e-3, 1e-3);
   for (size_t i = 0; i < x.size(); ++i) x[i] += level[i % kK];
-  PackedMatrix packed(kN, kK, DType::f32, "test");
-  packed.set_rows(0, kN, w.data());
+  const PackedMatrix packed = packed_weights(w, kN, kK, DType::f32);
   ProductInput input(kK);
   input.see(matrix(x.data(), kRows, kK), 0, 1);
   const std::vector<float> factors = smoothing_factors(packed, input), lost = lost_to_rounding(packed, input, factors);

@@ -1,10 +1,10 @@
 // The sizes of real models, which are too many for the host shim.
 #include <algorithm>
 
-#include "kernels/pack.h"
 #include "kernels/select.h"
 #include "tests/cuda/attention_cases.h"
 #include "tests/cuda/under_test.h"
+#include "tests/support/packed.h"
 
 namespace tw::test {
 namespace {
@@ -15,10 +15,28 @@ struct Product {
 // fc1 and fc2 of ViT-B/16 for two pictures and of ViT-H/14 for one, a projection, and the rows of 256 pictures.
 constexpr Product kProducts[] = {{394, 3072, 768}, {394, 768, 3072}, {257, 5120, 1280}, {1, 512, 768}, {50432, 96, 64}};
 
-PackedMatrix pack(const std::vector<float>& w, const Product& p, DType type) {
-  PackedMatrix packed(p.columns, p.k, type, "weights");
-  packed.set_rows(0, p.columns, w.data());
-  return packed;
+// y += x w + bias by the CPU's table has the bits of what is under test.
+template <class Args, class Element>
+void check_product(const Product& s, const std::vector<Element>& x, const PackedMatrix& w,
+                   const std::vector<float>& bias, const std::vector<float>& y,
+                   void (*KernelTable::*kernel)(const Args&)) {
+  std::vector<float> here = y, there = y;
+  Args p{.x = x.data(),
+         .x_stride = s.k,
+         .weights = static_cast<const Element*>(w.strip_at(0)),
+         .bias = bias.data(),
+         .y = here.data(),
+         .y_stride = s.columns,
+         .rows = s.rows,
+         .columns = s.columns,
+         .k = s.k,
+         .activation = Activation::linear,
+         .add_to_output = true};
+  (select_table(query_cpu()).*kernel)(p);
+  p.y = there.data();
+  (kernels_under_test().*kernel)(p);
+  CAPTURE(s.rows, s.columns, s.k);
+  CHECK(here == there);
 }
 
 }  // namespace
@@ -27,24 +45,8 @@ TEST_CASE("card linear: the bits of the CPU's table") {
   Random random(11);
   for (const Product& s : kProducts) {
     const std::vector<float> x = random.normal_vector(s.rows * s.k), bias = random.normal_vector(s.columns);
-    const PackedMatrix w = pack(random.normal_vector(s.columns * s.k), s, DType::f32);
-    std::vector<float> here = random.normal_vector(s.rows * s.columns), there = here;
-    LinearArgs p{.x = x.data(),
-                 .x_stride = s.k,
-                 .weights = w.f32_strip_at(0),
-                 .bias = bias.data(),
-                 .y = here.data(),
-                 .y_stride = s.columns,
-                 .rows = s.rows,
-                 .columns = s.columns,
-                 .k = s.k,
-                 .activation = Activation::linear,
-                 .add_to_output = true};
-    select_table(query_cpu()).linear(p);
-    p.y = there.data();
-    kernels_under_test().linear(p);
-    CAPTURE(s.rows, s.columns, s.k);
-    CHECK(here == there);
+    const PackedMatrix w = packed_weights(random.normal_vector(s.columns * s.k), s.columns, s.k, DType::f32);
+    check_product(s, x, w, bias, random.normal_vector(s.rows * s.columns), &KernelTable::linear);
   }
 }
 
@@ -54,24 +56,8 @@ TEST_CASE("card linear_bf16: integers come out as on the CPU") {
     const std::vector<float> x = random.integer_vector(s.rows * s.k), bias = random.integer_vector(s.columns);
     std::vector<uint16_t> rounded(x.size());
     std::transform(x.begin(), x.end(), rounded.begin(), [](float v) { return f32_to_bf16(v); });
-    const PackedMatrix w = pack(random.integer_vector(s.columns * s.k), s, DType::bf16);
-    std::vector<float> here = random.integer_vector(s.rows * s.columns), there = here;
-    LinearBf16Args p{.x = rounded.data(),
-                     .x_stride = s.k,
-                     .weights = static_cast<const uint16_t*>(w.strip_at(0)),
-                     .bias = bias.data(),
-                     .y = here.data(),
-                     .y_stride = s.columns,
-                     .rows = s.rows,
-                     .columns = s.columns,
-                     .k = s.k,
-                     .activation = Activation::linear,
-                     .add_to_output = true};
-    select_table(query_cpu()).linear_bf16(p);
-    p.y = there.data();
-    kernels_under_test().linear_bf16(p);
-    CAPTURE(s.rows, s.columns, s.k);
-    CHECK(here == there);
+    const PackedMatrix w = packed_weights(random.integer_vector(s.columns * s.k), s.columns, s.k, DType::bf16);
+    check_product(s, rounded, w, bias, random.integer_vector(s.rows * s.columns), &KernelTable::linear_bf16);
   }
 }
 
