@@ -39,6 +39,11 @@ bool tiles_permitted() {
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
+bool is_intel() {
+  const Registers r = cpuid(0);
+  return r.ebx == 0x756E6547u && r.edx == 0x49656E69u && r.ecx == 0x6C65746Eu;  // "GenuineIntel"
+}
+
 std::string brand_string() {
   char text[49] = {};
   for (uint32_t i = 0; i < 3; ++i) {
@@ -79,6 +84,7 @@ CpuInfo query_cpu() {
                 bit(leaf7.ebx, 30) && bit(leaf7.ebx, 31);
   info.avx512_vnni = info.avx512 && bit(leaf7.ecx, 11);
   info.avx512_bf16 = info.avx512 && bit(leaf7_1.eax, 5);
+  info.slow_bf16 = info.avx512_bf16 && is_intel();
   info.amx = info.avx512_vnni && info.avx512_bf16 && bit(leaf7.edx, 22) && bit(leaf7.edx, 24) && bit(leaf7.edx, 25) &&
              (saved & 0x60000) == 0x60000 && tiles_permitted();
   info.brand = brand_string();

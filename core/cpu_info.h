@@ -12,6 +12,7 @@ struct CpuInfo {
   bool avx512 = false;        // F, BW, DQ, VL, CD on top of avx2: the flags of TUWEN_AVX512_FLAGS
   bool avx512_vnni = false;   // 512-bit int8 dot products
   bool avx512_bf16 = false;   // 512-bit bf16 dot products
+  bool slow_bf16 = false;     // and they take longer than f32 multiply-adds on widened pairs: Intel, one in two cycles
   bool amx = false;           // AMX tiles for bf16 and int8, on top of the AVX-512 ones, and permission to use them
   std::string brand;          // "Intel(R) Xeon(R) ..."
   int cores = 1;              // logical CPUs this process may use (affinity and cgroup quota)

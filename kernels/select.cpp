@@ -11,8 +11,10 @@ std::vector<const KernelTable*> available_tables(const CpuInfo& cpu) {
   if (cpu.avx2) tables.push_back(&avx2_table());
   if (cpu.avx_vnni) tables.push_back(&avx2vnni_table());
   if (cpu.avx512) tables.push_back(&avx512_table());
+  const bool bf16 = cpu.avx512_vnni && cpu.avx512_bf16;
+  if (bf16 && cpu.slow_bf16) tables.push_back(&avx512bf16_table());
   if (cpu.avx512_vnni) tables.push_back(&avx512vnni_table());
-  if (cpu.avx512_vnni && cpu.avx512_bf16) tables.push_back(&avx512bf16_table());
+  if (bf16 && !cpu.slow_bf16) tables.push_back(&avx512bf16_table());
   if (cpu.amx) tables.push_back(&avx512amx_table());
   return tables;
 }

@@ -92,8 +92,12 @@ KERNELS = [
         "return (k / 2 * kStrip + lane) * 2 + 1 - k % 2; }"),
     Mutation(
         "bf16-odd-half", GEMM, "the odd half of every pair is left out where pairs are widened",
-        "return fma(e.even, l.even, fma(e.odd, l.odd, s)); }",
-        "return fma(e.even, l.even, s); }"),
+        "for (int half = 1; half >= 0; --half) {",
+        "for (int half = 0; half >= 0; --half) {"),
+    Mutation(
+        "bf16-widened-tail", GEMM, "pairs that fill no vector are not widened",
+        "for (; n < count; ++n) {",
+        "for (; n + 1 < count; ++n) {"),
     Mutation(
         "bf16-attention-values", ATTENTION_BF16, "the last key of an odd number has no value",
         "const uint16_t* odd = last ? zeros : even + p.v_stride + c;",

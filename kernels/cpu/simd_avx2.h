@@ -85,16 +85,14 @@ TUWEN_INLINE F32x8 load_bf16(F32x8, const uint16_t* p, Lanes lanes = {}) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_u16(p, lanes)), 16));
 }
 TUWEN_INLINE Pairs<F32x8> pairs_of(__m256i both) {
-  return {_mm256_castsi256_ps(_mm256_slli_epi32(both, 16)),
-          _mm256_castsi256_ps(_mm256_and_si256(both, _mm256_set1_epi32(static_cast<int>(0xFFFF0000u))))};
+  alignas(32) static constexpr uint32_t kUpper[8] = {0xFFFF0000u, 0xFFFF0000u, 0xFFFF0000u, 0xFFFF0000u,
+                                                     0xFFFF0000u, 0xFFFF0000u, 0xFFFF0000u, 0xFFFF0000u};
+  __m256i odd;  // from memory: product loops have no register left for the mask
+  __asm__("vpand %2, %1, %0" : "=x"(odd) : "x"(both), "m"(kUpper));
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(both, 16)), _mm256_castsi256_ps(odd)};
 }
 TUWEN_INLINE Pairs<F32x8> load_pairs(F32x8, const char* p) {
   return pairs_of(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-}
-TUWEN_INLINE Pairs<F32x8> broadcast_pair(F32x8, const char* p) {
-  int32_t pair;
-  __builtin_memcpy(&pair, p, sizeof pair);
-  return pairs_of(_mm256_set1_epi32(pair));
 }
 // Two rows of bf16 as one row of pairs; lanes that take no part become zero.
 template <class Lanes = All>

@@ -77,11 +77,6 @@ TUWEN_INLINE Pairs<F32x16> pairs_of(__m512i both) {
           _mm512_castsi512_ps(_mm512_and_si512(both, _mm512_set1_epi32(static_cast<int>(0xFFFF0000u))))};
 }
 TUWEN_INLINE Pairs<F32x16> load_pairs(F32x16, const char* p) { return pairs_of(_mm512_loadu_si512(p)); }
-TUWEN_INLINE Pairs<F32x16> broadcast_pair(F32x16, const char* p) {
-  int32_t pair;
-  __builtin_memcpy(&pair, p, sizeof pair);
-  return pairs_of(_mm512_set1_epi32(pair));
-}
 // Two rows of bf16 as one row of pairs; lanes that take no part become zero.
 template <class Lanes = All>
 TUWEN_INLINE void interleave_bf16(F32x16, uint16_t* out, const uint16_t* even, const uint16_t* odd, Lanes lanes = {}) {

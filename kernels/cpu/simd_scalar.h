@@ -57,7 +57,6 @@ TUWEN_INLINE Pairs<F32x1> load_pairs(F32x1, const char* p) {
   std::memcpy(pair, p, sizeof pair);
   return {F32x1{bf16_to_f32(pair[0])}, F32x1{bf16_to_f32(pair[1])}};
 }
-TUWEN_INLINE Pairs<F32x1> broadcast_pair(F32x1 v, const char* p) { return load_pairs(v, p); }
 template <class Lanes = All>
 TUWEN_INLINE void interleave_bf16(F32x1, uint16_t* out, const uint16_t* even, const uint16_t* odd, Lanes = {}) {
   out[0] = *even, out[1] = *odd;

@@ -34,6 +34,12 @@ TEST_CASE("select: what the CPU has decides") {
   CHECK(&select_table(cpu_with(true, true)) == &avx512_table());
   CHECK(&select_table(cpu_with(true, true), "avx2") == &avx2_table());
   CHECK(&select_table(cpu_with(true, true), "reference") == &reference_table());
+  CpuInfo with_bf16 = cpu_with(true, true);
+  with_bf16.avx512_vnni = with_bf16.avx512_bf16 = true;
+  CHECK(&select_table(with_bf16) == &avx512bf16_table());
+  with_bf16.slow_bf16 = true;
+  CHECK(&select_table(with_bf16) == &avx512vnni_table());
+  CHECK(&select_table(with_bf16, "avx512bf16") == &avx512bf16_table());
   CHECK(&select_table(query_cpu()) == available_tables(query_cpu()).back());
   for (const KernelTable* table : available_tables(query_cpu()))
     CHECK(&select_table(query_cpu(), table->name) == table);
