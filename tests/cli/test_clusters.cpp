@@ -230,8 +230,8 @@ TEST_CASE("every vector is in the cluster of the nearest centre, which knows its
   CHECK(members == index.content().hashes.size());
 }
 
-// Other orders find less, measured: in the order of products with the centres 0.25 and 0.62, with the mean but whatever
-// the size or the spread, 0.25 and 0.58.
+// Other orders find less, in a simulation: that of products with the centres 0.25 and 0.62, that of products with the
+// means 0.25 and 0.58, and this one without the size 0.25 of the first.
 TEST_CASE("clusters are looked into in the order of what their best will probably score") {
   const std::vector<Alike> sizes = {{6, 2000, 0.4}, {60, 20, 0.4}}, spreads = {{4, 100, 0.3}, {60, 100, 0.95}};
   CHECK(UnlikeClusters(sizes).nearest_found(4) > 0.75);
