@@ -3,21 +3,16 @@
 #include <algorithm>
 #include <numeric>
 
-#include "cli/byte_reader.h"
-#include "cli/command.h"
 #include "cli/hashed_file.h"
 
 namespace tuwen_cli {
 namespace {
 
-constexpr std::string_view kMagic = "tuwenclu";
-constexpr uint32_t kVersion = 1;
-constexpr size_t kAlignment = 64;
-
-size_t padding_at(size_t position) { return (kAlignment - position % kAlignment) % kAlignment; }
+constexpr FileKind kKind = {"file of clusters", "tuwenclu", 1, "tuwen index --approximate",
+                            "make it again with tuwen index --approximate"};
 
 [[noreturn]] void damaged(const std::string& path, const std::string& field, const std::string& what) {
-  throw Failure(path + ": damaged: " + field + ": " + what + "; make it again with tuwen index --approximate");
+  fail_damaged(kKind, path, field, what);
 }
 
 // Which items belong to which group, as one list after the other: group g has items [starts[g], starts[g + 1]).
@@ -67,8 +62,7 @@ void write_clusters(const std::string& index_path, const IndexFile& index, const
       content.hashes.size(), content.pictures.size(), [&](size_t p) { return content.pictures[p].vector; },
       [&](size_t p) { return index.picture_places()[p]; });
 
-  std::string head(kMagic);
-  append_number(head, kVersion);
+  std::string head = file_start(kKind);
   append_number(head, static_cast<uint32_t>(content.origin.dimension));
   append_number(head, static_cast<uint64_t>(content.hashes.size()));
   append_number(head, static_cast<uint64_t>(content.pictures.size()));
@@ -77,7 +71,7 @@ void write_clusters(const std::string& index_path, const IndexFile& index, const
   append_number(head, content.origin.model);
   append_number(head, index.checksum());
   append_number(head, static_cast<uint64_t>(index.bytes().size()));
-  head.append(padding_at(head.size()), '\0');
+  append_padding(head);
 
   HashedFile file(clusters_path(index_path));
   file.write(head);
@@ -94,26 +88,12 @@ void write_clusters(const std::string& index_path, const IndexFile& index, const
   file.commit();
 }
 
-ClusterFile::ClusterFile(const std::string& index_path) : input_(clusters_path(index_path), "a file of clusters") {
+ClusterFile::ClusterFile(const std::string& index_path) : input_(clusters_path(index_path)) {
   const std::string path = clusters_path(index_path);
-  const std::string_view bytes = input_.bytes();
-  if (!bytes.starts_with(kMagic)) {
-    throw Failure(path + ": expected a file that tuwen index --approximate has written, found another");
-  }
-  ByteReader reader(bytes);
-  reader.take(kMagic.size());
-  const auto version = reader.number<uint32_t>();
-  if (reader.ok() && version != kVersion) {
-    throw Failure(path + ": format version: expected " + std::to_string(kVersion) + ", found " +
-                  std::to_string(version) + "; make it again with tuwen index --approximate");
-  }
-  const ContentHash found = trailing_hash(path, bytes);
-  const std::string_view covered = bytes.substr(0, bytes.size() - found.size());
-  if (content_hash(covered) != found) damaged(path, "checksum", "it is cut short, or bytes have changed");
+  const std::string_view covered = whole_content(kKind, path, input_.bytes());
 
   // The checksum holds; what follows is for files that somebody made.
-  reader = ByteReader(covered);
-  reader.take(kMagic.size() + sizeof kVersion);
+  ByteReader reader = after_start(kKind, path, covered);
   dimension_ = reader.number<uint32_t>();
   const auto vectors = reader.number<uint64_t>(), pictures = reader.number<uint64_t>();
   const auto clusters = reader.number<uint64_t>();
@@ -121,7 +101,7 @@ ClusterFile::ClusterFile(const std::string& index_path) : input_(clusters_path(i
   model_ = reader.number<ContentHash>();
   index_checksum_ = reader.number<ContentHash>();
   index_bytes_ = reader.number<uint64_t>();
-  reader.take(padding_at(reader.position()));
+  skip_padding(reader);
   const uint64_t most = reader.left();  // of anything: each takes a byte or more
   if (!reader.ok() || vectors > most || pictures > most || clusters > most || dimension_ > most ||
       index_bytes_ > most * kIndexPage) {

@@ -22,10 +22,9 @@ ClusterFile clusters_of(const std::string& path) {
 
 }  // namespace
 
-ClusteredIndex::ClusteredIndex(const std::string& path)
-    : path_(path), clusters_(clusters_of(path)), input_(path, "an index") {
+ClusteredIndex::ClusteredIndex(const std::string& path) : path_(path), clusters_(clusters_of(path)), input_(path) {
   const std::string_view bytes = input_.bytes();
-  if (bytes.size() != clusters_.index_bytes() || trailing_hash(path, bytes) != clusters_.index_checksum()) {
+  if (bytes.size() != clusters_.index_bytes() || trailing_hash(kIndexKind, path, bytes) != clusters_.index_checksum()) {
     throw Failure(clusters_path(path) + ": was made of another state of " + path + ": " + kRemedy);
   }
   page_checked_.resize(clusters_.page_hashes().size());
@@ -42,8 +41,7 @@ std::string_view ClusteredIndex::checked(size_t begin, size_t end) {
   for (size_t page = begin / kIndexPage; page * kIndexPage < end; ++page) {
     if (page_checked_[page]) continue;
     if (content_hash(bytes.substr(page * kIndexPage, kIndexPage)) != clusters_.page_hashes()[page]) {
-      throw Failure(path_ + ": damaged index: bytes from " + std::to_string(page * kIndexPage) +
-                    " on have changed; make it again with tuwen index");
+      fail_damaged(kIndexKind, path_, "bytes from " + std::to_string(page * kIndexPage), "they have changed");
     }
     page_checked_[page] = true;
   }

@@ -1,38 +1,16 @@
 #include "cli/index_file.h"
 
-#include <bit>
 #include <cstring>
 
-#include "cli/command.h"
 #include "cli/hashed_file.h"
 
 namespace tuwen_cli {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
-
-constexpr std::string_view kMagic = "tuwenidx";
-constexpr uint32_t kVersion = 1;
-constexpr size_t kVectorAlignment = 64;
 constexpr uint32_t kLargestDimension = 65536;
 
-size_t padding_at(size_t position) { return (kVectorAlignment - position % kVectorAlignment) % kVectorAlignment; }
-
-[[noreturn]] void fail(const std::string& path, const std::string& what) { throw Failure(path + ": " + what); }
-
 [[noreturn]] void damaged(const std::string& path, const std::string& field, const std::string& what) {
-  fail(path, "damaged index: " + field + ": " + what + "; make it again with tuwen index");
-}
-
-// That a file is of this kind and version.
-void check_kind(const std::string& path, std::string_view bytes) {
-  if (!bytes.starts_with(kMagic)) fail(path, "not an index: expected a file that tuwen index has written");
-  ByteReader reader(bytes);
-  reader.take(kMagic.size());
-  const auto version = reader.number<uint32_t>();
-  if (reader.ok() && version != kVersion) {
-    fail(path, "format version: expected " + std::to_string(kVersion) + ", found " + std::to_string(version));
-  }
+  fail_damaged(kIndexKind, path, field, what);
 }
 
 }  // namespace
@@ -40,8 +18,7 @@ void check_kind(const std::string& path, std::string_view bytes) {
 void write_index(const std::string& path, const IndexContent& content,
                  const std::function<std::span<const float>(size_t)>& vector_of) {
   HashedFile file(path);
-  std::string head(kMagic);
-  append_number(head, kVersion);
+  std::string head = file_start(kIndexKind);
   append_number(head, static_cast<uint32_t>(content.origin.dimension));
   append_number(head, static_cast<uint64_t>(content.hashes.size()));
   append_number(head, static_cast<uint64_t>(content.pictures.size()));
@@ -49,7 +26,7 @@ void write_index(const std::string& path, const IndexContent& content,
   append_string(head, content.origin.precision);
   append_string(head, content.origin.model_name);
   append_string(head, content.origin.root);
-  head.append(padding_at(head.size()), '\0');
+  append_padding(head);
   file.write(head);
   for (size_t i = 0; i < content.hashes.size(); ++i) file.write(bytes_of(vector_of(i)));
   file.write(bytes_of(std::span<const ContentHash>(content.hashes)));
@@ -65,17 +42,8 @@ void write_index(const std::string& path, const IndexContent& content,
   file.commit();
 }
 
-ContentHash trailing_hash(const std::string& path, std::string_view bytes) {
-  ContentHash hash;
-  if (bytes.size() < hash.size()) damaged(path, "size", "it ends early");
-  std::memcpy(hash.data(), bytes.data() + bytes.size() - hash.size(), hash.size());
-  return hash;
-}
-
 IndexHead read_index_head(const std::string& path, std::string_view bytes) {
-  check_kind(path, bytes);
-  ByteReader reader(bytes);
-  reader.take(kMagic.size() + sizeof kVersion);
+  ByteReader reader = after_start(kIndexKind, path, bytes);
   IndexHead head;
   IndexOrigin& origin = head.origin;
   origin.dimension = reader.number<uint32_t>();
@@ -85,7 +53,7 @@ IndexHead read_index_head(const std::string& path, std::string_view bytes) {
   origin.precision = reader.string();
   origin.model_name = reader.string();
   origin.root = reader.string();
-  reader.take(padding_at(reader.position()));
+  skip_padding(reader);
   if (!reader.ok()) damaged(path, "header", "it ends early");
   if (origin.dimension == 0 || origin.dimension > kLargestDimension) {
     damaged(path, "dimension", "found " + std::to_string(origin.dimension));
@@ -109,12 +77,9 @@ IndexedPicture read_indexed_picture(const std::string& path, const std::string& 
   return picture;
 }
 
-IndexFile::IndexFile(const std::string& path) : input_(path, "an index") {
-  const std::string_view bytes = input_.bytes();
-  check_kind(path, bytes);
-  checksum_ = trailing_hash(path, bytes);
-  const std::string_view covered = bytes.substr(0, bytes.size() - checksum_.size());
-  if (content_hash(covered) != checksum_) damaged(path, "checksum", "it is cut short, or bytes have changed");
+IndexFile::IndexFile(const std::string& path) : input_(path) {
+  const std::string_view covered = whole_content(kIndexKind, path, input_.bytes());
+  checksum_ = trailing_hash(kIndexKind, path, input_.bytes());
 
   // The checksum holds; what follows is for files that somebody made.
   const IndexHead head = read_index_head(path, covered);

@@ -10,9 +10,13 @@
 
 #include "cli/byte_reader.h"
 #include "cli/content_hash.h"
+#include "cli/hashed_file.h"
 #include "cli/mapped_input.h"
 
 namespace tuwen_cli {
+
+// A run does not replace a damaged one by itself: all pictures would be encoded again without a word.
+constexpr FileKind kIndexKind = {"index", "tuwenidx", 1, "tuwen index", "remove it and make it again with tuwen index"};
 
 // What all vectors of an index have in common.
 struct IndexOrigin {
@@ -51,9 +55,6 @@ IndexHead read_index_head(const std::string& path, std::string_view bytes);
 // The record that comes next. Throws Failure naming `path` and `field` where it makes no sense.
 IndexedPicture read_indexed_picture(const std::string& path, const std::string& field, ByteReader& reader,
                                     uint64_t vectors);
-
-// The hash that ends a file of ours, of all before it. Throws Failure if there is no room for one.
-ContentHash trailing_hash(const std::string& path, std::string_view bytes);
 
 // Puts an index in place of what was at `path`, whole or not at all. vector_of(i) is the normalised one that belongs to
 // hashes[i]. The same content gives the same bytes.

@@ -12,7 +12,7 @@
 
 namespace tuwen_cli {
 
-MappedInput::MappedInput(const std::string& path, const std::string& what) {
+MappedInput::MappedInput(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat status = {};
   if (descriptor < 0 || fstat(descriptor, &status) != 0) {
@@ -25,7 +25,7 @@ MappedInput::MappedInput(const std::string& path, const std::string& what) {
   if (is_file && size_ > 0) mapping_ = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0);
   const int reason = errno;
   close(descriptor);
-  if (!is_file) throw Failure(path + ": not " + what + ": expected a file");
+  if (!is_file) throw Failure(path + ": expected a file, found something else");
   if (mapping_ == MAP_FAILED) throw Failure(path + ": cannot be read: " + std::strerror(reason));
 }
 

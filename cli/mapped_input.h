@@ -7,11 +7,11 @@
 
 namespace tuwen_cli {
 
-// Stays as it is when another file takes its place. Throws Failure naming the path where it cannot be read, and, as
-// "not an index" if `what` is "an index", where it is no file. Immutable.
+// Stays as it is when another file takes its place. Throws Failure naming the path where it cannot be read or is no
+// file. Immutable.
 class MappedInput {
  public:
-  MappedInput(const std::string& path, const std::string& what);
+  explicit MappedInput(const std::string& path);
   ~MappedInput();
   MappedInput(const MappedInput&) = delete;
   MappedInput& operator=(const MappedInput&) = delete;

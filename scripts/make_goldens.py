@@ -4,7 +4,7 @@ reference implementation.
 
     scripts/make_goldens.py              write tests/data/models/
     scripts/make_goldens.py --check      compute again, compare with what is committed, write nothing
-    scripts/make_goldens.py --model DIR --out FILE [--image FILE...] [--text TEXT...]
+    scripts/make_goldens.py --model DIR --out FILE [--image FILE...] [--text TEXT...] [--embeddings-only]
                                          the goldens of any checkpoint, for `tuwen verify DIR --goldens FILE`
 
 Needs transformers 4.37.2 (later versions lack parts of the text model), torch, safetensors and numpy.
@@ -32,7 +32,7 @@ is not ours to spend.
 
 With --model the file also holds what the inputs were made of, texts and texts.begin, images and images.begin (their bytes and
 where each begins; input_ids and pixel_values are the reference processor's), and of features, embeds and every layer's
-output the same in double, exact.NAME.
+output the same in double, exact.NAME. With --embeddings-only of the results only embeds, exact.NAME of them and logits_per_image.
 """
 
 import argparse
@@ -147,6 +147,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, metavar="FILE", help="of --model: the file to write")
     parser.add_argument("--image", nargs="+", type=pathlib.Path, metavar="FILE", help="of --model; default: two are drawn")
     parser.add_argument("--text", nargs="+", metavar="TEXT", help="of --model; default: four of different lengths")
+    parser.add_argument("--embeddings-only", action="store_true", help="of --model: no intermediates, for a small file")
     arguments = parser.parse_args()
     if (arguments.model is None) != (arguments.out is None) or (arguments.model and arguments.check):
         parser.error("--model and --out go together, without --check")
@@ -207,6 +208,9 @@ def write_goldens_of(arguments):
     inputs = {key: tokens[key] for key in ("input_ids", "attention_mask", "token_type_ids")} | {"pixel_values": pixels}
     goldens = run(model, inputs, captured_images=1)
     exact = run(model.double(), inputs, captured_images=1)
+    if arguments.embeddings_only:
+        goldens = {name: value for name, value in goldens.items() if name.endswith("embeds") or name == "logits_per_image"}
+        exact = {name: exact[name] for name in goldens}
     kept = ("features", "embeds", "output")
     sources = {}
     for name, items in (("texts", [text.encode() for text in texts]), ("images", files)):

@@ -6,8 +6,8 @@
     scripts/mutate.py --list
 
 Works on a copy of the tree (tracked files and new ones, as they are on disk) in a temporary directory. There the tests are built and
-must pass; then, for each mutation, the named file is changed, the test programs of the area are built and run without the
-slow tests, and one of them must fail. A mutation whose old text is not in the file exactly once stops the script: the
+must pass; then, for each mutation, the named file is changed, the tests of the area are built and run without the slow ones,
+and one of them must fail. A test is a test program, or cli-NAME: tests/cli/test_NAME.py, which drives the command line. A mutation whose old text is not in the file exactly once stops the script: the
 source has moved and the mutation must move with it. So does one that does not compile.
 
 Exit status 0: every mutation was noticed. 1: some survived. 2: the check itself could not be made.
@@ -49,9 +49,9 @@ def main():
     try:
         tree, build = scratch / "tree", scratch / "build"
         copy_tree(tree)
-        configure(tree, build, arguments.build_type)
-        targets = sorted({t for m in mutations for t in m.tests})
-        limits = baseline(build, targets, arguments.jobs)
+        tests = sorted({t for m in mutations for t in m.tests})
+        configure(tree, build, arguments.build_type, with_commands=any("cli" in t for t in tests))
+        limits = baseline(tree, build, tests, arguments.jobs)
         results = [(m, *try_mutation(m, tree, build, arguments.jobs, limits)) for m in mutations]
     finally:
         if arguments.keep:
@@ -90,9 +90,11 @@ def copy_tree(destination):
             shutil.copy2(ROOT / name, destination / name)
 
 
-def configure(tree, build, build_type):
+def configure(tree, build, build_type, with_commands):
     command = ["cmake", "-S", tree, "-B", build, "-G", "Ninja", f"-DCMAKE_BUILD_TYPE={build_type}", "-DTUWEN_BUILD_TESTS=ON",
-               "-DTUWEN_BUILD_CLI=OFF", "-DTUWEN_BUILD_BENCH=OFF", "-DTUWEN_WERROR=OFF"]
+               "-DTUWEN_BUILD_BENCH=OFF", "-DTUWEN_WERROR=OFF"]
+    # Without faiss the tests of clusters would be left out in silence.
+    command += ["-DTUWEN_BUILD_CLI=ON", "-DTUWEN_FAISS=ON"] if with_commands else ["-DTUWEN_BUILD_CLI=OFF"]
     if shutil.which("ccache"):
         command.append("-DCMAKE_CXX_COMPILER_LAUNCHER=ccache")
     done = subprocess.run(command, capture_output=True, text=True)
@@ -100,18 +102,18 @@ def configure(tree, build, build_type):
         stop(f"configuring failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
 
 
-def baseline(build, targets, jobs):
-    """Seconds that each test program may take."""
+def baseline(tree, build, tests, jobs):
+    """Seconds that each test may take."""
     started = time.monotonic()
-    if error := compile_tests(build, targets, jobs):
+    if error := compile_tests(build, tests, jobs):
         stop(f"the unchanged tree does not build:\n{error}")
     limits = {}
-    for target in targets:
+    for test in tests:
         begun = time.monotonic()
-        if failure := run_tests(build, target, None):
-            stop(f"the unchanged tree fails {target}: {failure}")
-        limits[target] = max(LEAST_LIMIT, LIMIT_FACTOR * (time.monotonic() - begun))
-    print(f"unchanged tree: {', '.join(targets)} pass ({time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
+        if failure := run_test(tree, build, test, None):
+            stop(f"the unchanged tree fails {test}: {failure}")
+        limits[test] = max(LEAST_LIMIT, LIMIT_FACTOR * (time.monotonic() - begun))
+    print(f"unchanged tree: {', '.join(tests)} pass ({time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
     return limits
 
 
@@ -124,7 +126,7 @@ def try_mutation(mutation, tree, build, jobs, limits):
     try:
         if error := compile_tests(build, mutation.tests, jobs):
             stop(f"{mutation.name} does not compile:\n{error}")
-        noticed = next(filter(None, (run_tests(build, target, limits[target]) for target in mutation.tests)), None)
+        noticed = next(filter(None, (run_test(tree, build, test, limits[test]) for test in mutation.tests)), None)
     finally:
         path.write_text(original, encoding="utf-8")
     seconds = time.monotonic() - started
@@ -132,23 +134,35 @@ def try_mutation(mutation, tree, build, jobs, limits):
     return noticed, seconds
 
 
-def compile_tests(build, targets, jobs):
-    done = subprocess.run(["cmake", "--build", build, "-j", str(jobs), "--target", *targets], capture_output=True, text=True)
+def compile_tests(build, tests, jobs):
+    targets = {"tuwen_cli" if is_command_test(test) else test for test in tests}
+    done = subprocess.run(["cmake", "--build", build, "-j", str(jobs), "--target", *sorted(targets)], capture_output=True, text=True)
     return None if done.returncode == 0 else (done.stdout + done.stderr)[-4000:]
 
 
-def run_tests(build, target, limit):
-    """None when the program passes, else the name of the first test case that fails, or how the program ended."""
-    program = next(p for p in build.rglob(target) if p.is_file() and os.access(p, os.X_OK))
+def is_command_test(test):
+    return test.startswith("cli-")
+
+
+def run_test(tree, build, test, limit):
+    """None when the test passes, else the name of the first test case that fails, or how the program ended."""
+    environment = dict(os.environ)
+    if is_command_test(test):
+        command = [sys.executable, "-B", tree / "tests" / "cli" / f"test_{test.removeprefix('cli-')}.py", "--failfast"]
+        environment |= {"TUWEN_CLI": str(build / "tuwen"), "TUWEN_TEST_DATA": str(tree / "tests" / "data")}
+        failed_case = r"^(?:FAIL|ERROR): (\w+)"  # unittest
+    else:
+        command = [next(p for p in build.rglob(test) if p.is_file() and os.access(p, os.X_OK)), "~[slow]", "--abort"]
+        failed_case = r"^-{70,}\n((?:.+\n)+?)-{70,}\n"  # Catch2
     try:
-        done = subprocess.run([program, "~[slow]", "--abort"], capture_output=True, text=True, errors="replace", timeout=limit)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=limit, env=environment)
     except subprocess.TimeoutExpired:
-        return f"{target}: no end after {limit:.0f} s"
+        return f"{test}: no end after {limit:.0f} s"
     if done.returncode == 0:
         return None
-    case = re.search(r"^-{70,}\n((?:.+\n)+?)-{70,}\n", done.stdout, re.MULTILINE)
+    case = re.search(failed_case, done.stdout + done.stderr, re.MULTILINE)
     how = " ".join(case.group(1).split()) if case else "no test case named"
-    return f"{target}: {how}" + (f" (signal {-done.returncode})" if done.returncode < 0 else "")
+    return f"{test}: {how}" + (f" (signal {-done.returncode})" if done.returncode < 0 else "")
 
 
 def print_table(results, skipped):

@@ -10,7 +10,7 @@ endif()
 
 # What test_clusters.cpp looks into; without faiss there is nothing of it.
 if(faiss_FOUND AND OpenMP_CXX_FOUND)
-  foreach(name cluster_build cluster_centres cluster_file clustered_index content_hash index_file interrupt mapped_input nearest
+  foreach(name cluster_build cluster_centres cluster_file clustered_index content_hash hashed_file index_file interrupt mapped_input nearest
                output_file progress search_index)
     target_sources(test_cli PRIVATE ${PROJECT_SOURCE_DIR}/cli/${name}.cpp)
   endforeach()

@@ -45,6 +45,18 @@ class Demo(CommandLine):
     def test_demo_model_is_small(self):
         self.assertLess(sum(f.stat().st_size for f in (ROOT / "demo" / "model").iterdir()), 12_000_000)
 
+    def test_demo_model_agrees_with_the_reference(self):
+        # scripts/make_goldens.py --model demo/model --embeddings-only: three of its pictures and five texts
+        goldens = os.path.join(os.environ["TUWEN_TEST_DATA"], "verify", "demo.safetensors")
+        report = json.loads(run("verify", "demo", "--goldens", goldens, "--precision", "f32,bf16,int8", "--json").stdout)
+        for precision in report["precisions"]:
+            stages = {s["stage"]: s for s in precision["stages"]}
+            self.assertEqual(list(stages), ["token ids", "pixels", "text.embeds", "image.embeds", "probabilities"])
+            self.assertTrue(all(s["passed"] for s in stages.values()), precision)
+            self.assertEqual((stages["text.embeds"]["values"], stages["image.embeds"]["values"]), (5 * 128, 3 * 128))
+            if precision["precision"] == "f32":
+                self.assertLessEqual(max(stages[s]["error"] for s in ("text.embeds", "image.embeds")), 1e-5)
+
     def test_demo_model_knows_its_pictures(self):
         pictures = {"apple": "红苹果", "cat": "猫脸", "taxi": "出租车", "umbrella": "雨伞", "dog-and-pizza": "狗脸和披萨"}
         files = [str(ROOT / "demo" / "pictures" / f"{name}.png") for name in pictures]

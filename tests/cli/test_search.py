@@ -310,9 +310,15 @@ class Search(unittest.TestCase):
             data = bytearray(good)
             data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
             cases.append(bytes(data))
+        damaged = ["bad.index: damaged index: ", "; remove it and make it again with tuwen index"]
         for data in cases:
             bad.write_bytes(data)
-            self.fails("search", str(bad), "一", says=["bad.index"])
+            self.fails("search", str(bad), "一", says=damaged if data[:12] == good[:len(data)][:12] else ["bad.index"])
+        self.fails("index", str(self.photos), "--model", MODEL, "--out", str(bad), says=["bad.index"])
+        bad.write_bytes(b"another file")
+        self.fails("search", str(bad), "一", says=["bad.index: expected a file that tuwen index has written, found another"])
+        bad.write_bytes(good[:8] + b"\2" + good[9:])
+        self.fails("search", str(bad), "一", says=["format version: expected 1, found 2; remove it and make it again with tuwen index"])
         self.fails("search", str(self.dir / "none"), "一", says=["none"])
         self.fails("search", str(self.dir), "一", says=["expected a file"])
         self.fails("search", self.out, "b " * 100, says=["text[0]", "at most 20 tokens"])
@@ -420,10 +426,15 @@ class Search(unittest.TestCase):
         (self.dir / "photos.index.clusters.partial-999").write_bytes(b"left")
         os.remove(self.photos / "new.png")
         os.remove(self.photos / "newer.png")
-        clusters.write_bytes(first[:100])
-        self.fails("search", self.out, "一", "--approximate", says=["photos.index.clusters", "damaged"])
-        self.clustered()
-        self.assertEqual(clusters.read_bytes(), first)
+        remedy = "; make it again with tuwen index --approximate"
+        bad = {first[:n]: ["damaged file of clusters: ", remedy] for n in (0, 7, 8, 11, 12, 27, 28, 100, len(first) - 1)}
+        bad[b"another file"] = ["expected a file that tuwen index --approximate has written, found another"]
+        bad[first[:8] + b"\2" + first[9:]] = ["format version: expected 1, found 2" + remedy]
+        for data, says in bad.items():
+            clusters.write_bytes(data)
+            self.fails("search", self.out, "一", "--approximate", says=["photos.index.clusters: ", *says])
+            self.clustered()
+            self.assertEqual(clusters.read_bytes(), first)
         clusters.unlink()
         self.check_whole()
 
