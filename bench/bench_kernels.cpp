@@ -11,13 +11,15 @@
 #include "kernels/select.h"
 
 namespace tw::bench {
-Values random_values(int64_t count) {
+Values random_values(int64_t count, double deviation) {
   std::mt19937 generator(7);
-  std::normal_distribution<float> normal;
+  std::normal_distribution<float> normal(0.0f, static_cast<float>(deviation));
   Values values(static_cast<size_t>(count));
   for (float& v : values) v = normal(generator);
   return values;
 }
+
+Values random_weights(int64_t n, int64_t k) { return random_values(n * k, 1 / std::sqrt(static_cast<double>(k))); }
 
 namespace {
 
@@ -33,7 +35,7 @@ Case linear_case(int64_t m, int64_t n, int64_t k, Activation activation, const c
   d->y.resize(static_cast<size_t>(m * n));
   d->bias = random_values(n);
   d->w = PackedMatrix(n, k, DType::f32, "benchmark");
-  d->w.set_rows(0, n, random_values(n * k).data());
+  d->w.set_rows(0, n, random_weights(n, k).data());
   Case c;
   c.op = op;
   c.shape = std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);

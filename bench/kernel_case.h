@@ -23,7 +23,10 @@ struct Case {
 };
 
 // Normally distributed, the same each time.
-Values random_values(int64_t count);
+Values random_values(int64_t count, double deviation = 1);
+// [n, k], so that a product has the deviation of its x: larger ones would end in sigmoids that are denormal numbers,
+// which take hundreds of cycles and do not occur in a model.
+Values random_weights(int64_t n, int64_t k);
 
 // Products, attention and quantisation in bf16 and int8.
 std::vector<Case> low_precision_cases();

@@ -27,7 +27,7 @@ std::string shape_of(int64_t m, int64_t n, int64_t k) {
 
 PackedMatrix packed(int64_t n, int64_t k, DType type) {
   PackedMatrix w(n, k, type, "benchmark");
-  w.set_rows(0, n, random_values(n * k).data());
+  w.set_rows(0, n, random_weights(n, k).data());
   return w;
 }
 

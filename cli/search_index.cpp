@@ -94,10 +94,12 @@ std::vector<FoundMatch> search_approximately(tuwen::Session& session, float logi
       for (const uint64_t place : index.clusters().places(some[i])) places.push_back({scores[i], place});
     }
   }
-  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+  const size_t kept = std::min(places.size(), top);
+  const auto end = places.begin() + static_cast<std::ptrdiff_t>(kept);
+  std::partial_sort(places.begin(), end, places.end(), [](const Place& a, const Place& b) {
     return a.score != b.score ? a.score > b.score : a.place < b.place;  // records lie in the order of their paths
   });
-  places.resize(std::min(places.size(), top));
+  places.resize(kept);
   std::vector<FoundMatch> matches;
   for (const Place& place : places) matches.push_back({index.picture_at(place.place), place.score});
   return matches;
