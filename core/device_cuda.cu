@@ -95,7 +95,7 @@ CudaDevice open_cuda(int ordinal) {
       facts.name = properties.name, facts.major = properties.major, facts.minor = properties.minor;
   }
   cudaGetLastError();  // what was found is in the facts
-  require_cuda(facts, cuda_targets());
+  require_cuda(facts, read_cuda_targets(TUWEN_CUDA_COMPILED));
   return {device_handle(kApi, ordinal), facts.name};
 }
 
