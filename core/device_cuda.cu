@@ -56,6 +56,16 @@ constexpr DeviceApi kApi = {
     .copy = [](void* to, const void* from, int64_t bytes, void* stream) -> int {
       return cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, stream_of(stream));
     },
+    // An event may go before it has happened.
+    .follow = [](void* stream, void* earlier) -> int {
+      cudaEvent_t event = nullptr;
+      cudaError_t error = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+      if (error != cudaSuccess) return error;
+      error = cudaEventRecord(event, stream_of(earlier));
+      if (error == cudaSuccess) error = cudaStreamWaitEvent(stream_of(stream), event, 0);
+      cudaEventDestroy(event);
+      return error;
+    },
     // A launch that was refused is the runtime's last error, and not the stream's.
     .wait = [](void* stream) -> int {
       const cudaError_t launch = cudaGetLastError(), done = cudaStreamSynchronize(stream_of(stream));
