@@ -585,7 +585,7 @@ CUDA = [
     cuda(
         "cuda-resize-order", "kernels/resize.cpp", "a device always resizes horizontally first",
         "vertical_first_ = is_vertical_first(order, source_height, source_width, height, width);",
-        "vertical_first_ = false;"),
+        "vertical_first_ = is_vertical_first(order, source_height, source_width, height, width) && false;"),
     cuda(
         "cuda-resize-crop", STAGED_PICTURES, "windows are those of the whole picture, of which a part is staged",
         "w.first -= first;",
@@ -606,7 +606,7 @@ CUDA = [
     cuda(
         "cuda-lane-order", SESSION_DEVICE_HEADER, "a slice is computed in the activations of one that is under way",
         "if (&other != &lane && other.busy) lane.queue->follow(*other.queue);",
-        ""),
+        "if (&other != &lane && other.busy && false) lane.queue->follow(*other.queue);"),
     cuda(
         "cuda-lane-wait", SESSION_DEVICE, "inputs are staged over those of a slice that is under way",
         "  finish(lane);\n  return {lane.staged",
