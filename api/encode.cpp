@@ -7,14 +7,11 @@
 #include "api/occupied.h"
 #include "api/pictures.h"
 #include "api/texts.h"
-#include "core/jobs.h"
-#include "kernels/select.h"
 
 namespace tw {
 namespace {
 
 constexpr size_t kTextsWorthThreads = 64;  // fewer are tokenized on the calling thread
-constexpr size_t kPicturesAtOnce = 32;     // bounds the memory for preprocessed ones
 
 // One encode call: holds the session, reads the options, checks the output, and ends the capture.
 class EncodeCall {
@@ -66,7 +63,12 @@ class EncodeCall {
     check_processor();
     return *session_.loaded->encoder_input;
   }
-  PictureBatch& pictures() const { return session_.pictures; }
+  // Pictures come to the session as bytes of the model's size, whatever theirs is.
+  bool takes_bytes(int32_t side) const {
+    const auto& input = session_.loaded->encoder_input;
+    return input.has_value() && allows_patches_from_bytes(input->options(), side);
+  }
+  PictureMemory& pictures() const { return session_.pictures; }
   size_t width() const { return static_cast<size_t>(session_.session.model().embedding_width()); }
   std::span<float> out() const { return out_; }
   bool truncate() const { return given_.truncate == 1; }
@@ -84,50 +86,12 @@ class EncodeCall {
   std::span<float> out_;
 };
 
-// Preprocesses `count` pictures from the first-th on, on the session's threads; as bytes where the encoder can take
-// them from there. Each picture is decoded, resized and forgotten by one thread.
-ImageBatch prepare(const EncodeCall& call, const PictureList& pictures, size_t first, size_t count) {
-  const ImageProcessor& processor = call.encoder_input();
-  const auto side = static_cast<int32_t>(call.model().config().vision.image_size);
-  const size_t each = static_cast<size_t>(side) * static_cast<size_t>(side) * 3;
-  const bool as_bytes = allows_patches_from_bytes(processor.options(), side);
-  const ResizeFunctions resize = resize_functions(call.session().kernels());
-  PictureBatch& b = call.pictures();
-  b.workers.resize(static_cast<size_t>(call.session().threads()));
-  as_bytes ? b.bytes.resize(count * each) : b.values.resize(count * each);
-  const auto prepare_one = [&](size_t i, PictureWorker& worker) {
-    const PreparedImage& prepared = worker.prepared;
-    processor.prepare(pictures.get(first + i, worker), resize, worker.scratch, worker.prepared);
-    if (prepared.height != side || prepared.width != side) {
-      throw Error(ErrorCode::shape_mismatch,
-                  {.file = pictures.name(first + i),
-                   .field = "preprocessor_config.json",
-                   .expected = std::to_string(side) + "x" + std::to_string(side) + " pixels (vision_config.image_size)",
-                   .found = std::to_string(prepared.width) + "x" + std::to_string(prepared.height)});
-    }
-    if (as_bytes) {
-      std::copy(prepared.rgb.begin(), prepared.rgb.end(), b.bytes.begin() + static_cast<std::ptrdiff_t>(i * each));
-    } else {
-      processor.write_values(prepared, std::span(b.values).subspan(i * each, each));
-    }
-  };
-  run_jobs(call.session().team(), static_cast<int64_t>(count), [&](int64_t job, int member) {
-    const auto i = static_cast<size_t>(job);
-    naming_picture(pictures, first + i, [&] { prepare_one(i, b.workers[static_cast<size_t>(member)]); });
-  });
-  return {.pixels = as_bytes ? static_cast<const void*>(b.bytes.data()) : b.values.data(),
-          .u8 = as_bytes,
-          .table = processor.table().data(),
-          .count = static_cast<int64_t>(count)};
-}
-
 void encode_pictures(const EncodeCall& call, const PictureList& pictures, size_t count) {
-  const EmbedOptions how = call.options();
-  for (size_t first = 0; first < count; first += kPicturesAtOnce) {
-    const size_t some = std::min(kPicturesAtOnce, count - first);
-    const ImageBatch batch = prepare(call, pictures, first, some);
-    call.session().encode_images(batch, call.out().subspan(first * call.width(), some * call.width()), how);
-  }
+  const PictureSource source{
+      .get = [&](int64_t i, Image& memory) -> const Image& { return pictures.get(static_cast<size_t>(i), memory); },
+      .name = [&](int64_t i) { return pictures.name(static_cast<size_t>(i)); }};
+  encode_pictures(call.session(), call.encoder_input(), source, static_cast<int64_t>(count), call.pictures(),
+                  call.out(), call.options());
   call.finish();
 }
 
@@ -160,17 +124,17 @@ void check_row_begin(const int64_t* row_begin, size_t count) {
 // Black pictures, as encode_pictures() and as tuwen_encode_pixels() give them to the session.
 void encode_black(const EncodeCall& call, size_t count) {
   const VisionConfig& v = call.model().config().vision;
-  const size_t each = static_cast<size_t>(v.num_channels * v.image_size * v.image_size);
-  const std::vector<float> values(count * each), table(3 * 256);
-  const std::vector<uint8_t> bytes(v.num_channels == 3 ? std::min(kPicturesAtOnce, count) * each : 0);
-  call.session().encode_images({.pixels = values.data(), .count = static_cast<int64_t>(count)},
-                               call.out().first(count * call.width()), call.options());
-  for (size_t first = 0; first < count && !bytes.empty(); first += kPicturesAtOnce) {
-    const size_t some = std::min(kPicturesAtOnce, count - first);
-    call.session().encode_images(
-        {.pixels = bytes.data(), .u8 = true, .table = table.data(), .count = static_cast<int64_t>(some)},
-        call.out().first(some * call.width()), call.options());
-  }
+  const std::vector<float> values(count * static_cast<size_t>(v.num_channels * v.image_size * v.image_size));
+  const auto items = static_cast<int64_t>(count);
+  const std::span<float> out = call.out().first(count * call.width());
+  call.session().encode_images({.pixels = values.data(), .count = items}, out, call.options());
+  const auto side = static_cast<int32_t>(v.image_size);
+  if (v.num_channels != 3 || !call.takes_bytes(side)) return;
+  Image black{side, side, {}};
+  black.rgb.resize(static_cast<size_t>(side) * static_cast<size_t>(side) * 3);
+  const PictureSource source{.get = [&](int64_t, Image&) -> const Image& { return black; },
+                             .name = [](int64_t) { return "black"; }};
+  encode_pictures(call.session(), call.encoder_input(), source, items, call.pictures(), out, call.options());
 }
 
 // Texts of `tokens` times the first token.

@@ -13,6 +13,7 @@
 #include "io/image_decode.h"
 #include "models/chinese_clip.h"
 #include "models/image_processor.h"
+#include "models/pictures.h"
 #include "models/session.h"
 #include "tokenizer/bert_tokenizer.h"
 #include "tuwen/tuwen.h"
@@ -52,20 +53,6 @@ inline void check_embeddings(const ChineseClip& model) {
                        "tuwen_vision_forward() runs it"});
 }
 
-// What one thread prepares pictures in.
-struct PictureWorker {
-  Image read;
-  ImageScratch scratch;
-  PreparedImage prepared;
-};
-
-// A few preprocessed pictures; a session uses the memory again.
-struct PictureBatch {
-  std::vector<PictureWorker> workers;
-  std::vector<uint8_t> bytes;  // [count, S, S, 3]
-  std::vector<float> values;   // [count, 3, S, S]
-};
-
 }  // namespace tw
 
 struct tuwen_model {
@@ -97,6 +84,6 @@ struct tuwen_session {
   std::shared_ptr<const tw::LoadedModel> loaded;
   tw::Session session;
   std::atomic<bool> cancel = false;
-  tw::PictureBatch pictures;
+  tw::PictureMemory pictures;
   std::atomic_flag busy = ATOMIC_FLAG_INIT;
 };

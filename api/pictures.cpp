@@ -18,17 +18,17 @@ ImageLimits read_limits(const tuwen_image_options* given) {
   return limits;
 }
 
-const Image& PictureList::get(size_t i, PictureWorker& worker) const {
+const Image& PictureList::get(size_t i, Image& memory) const {
   const std::string at = "[" + std::to_string(i) + "]";
   if (images != nullptr) return not_null(images[i], ("image" + at).c_str()).image;
   if (files != nullptr) {
     const auto* bytes = static_cast<const uint8_t*>(files[i]);
     if (sizes[i] > 0) not_null(bytes, ("files" + at).c_str());
-    worker.read = decode_image({bytes, sizes[i]}, "image" + at, limits);
-    return worker.read;
+    memory = decode_image({bytes, sizes[i]}, "image" + at, limits);
+    return memory;
   }
-  worker.read = read_image(&not_null(paths[i], ("paths" + at).c_str()), limits);
-  return worker.read;
+  memory = read_image(&not_null(paths[i], ("paths" + at).c_str()), limits);
+  return memory;
 }
 
 std::string PictureList::name(size_t i) const {

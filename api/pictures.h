@@ -2,9 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <exception>
 #include <string>
-#include <utility>
 
 #include "api/handles.h"
 
@@ -21,23 +19,10 @@ struct PictureList {
   const size_t* sizes = nullptr;  // of `files`
   ImageLimits limits = {};
 
-  // The i-th, decoded into the worker's memory if it is a file.
-  const Image& get(size_t i, PictureWorker& worker) const;
+  // The i-th, decoded into `memory` if it is a file.
+  const Image& get(size_t i, Image& memory) const;
   // What errors call it: its path, or "image[3]".
   std::string name(size_t i) const;
 };
-
-// Runs the body; an error that names no file is thrown as one of the i-th picture.
-template <class Body>
-void naming_picture(const PictureList& pictures, size_t i, Body body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    if (!error.detail().file.empty()) throw;
-    ErrorDetail detail = error.detail();
-    detail.file = pictures.name(i);
-    throw Error(error.code(), std::move(detail));
-  }
-}
 
 }  // namespace tw

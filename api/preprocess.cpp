@@ -116,9 +116,10 @@ tuwen_status tuwen_preprocess(const tuwen_processor* processor, const tuwen_imag
     std::vector<PictureWorker> workers(static_cast<size_t>(team.threads()));
     const PictureList pictures{.images = images};
     const auto extent_of = [&](size_t i) {
-      const Image& image = pictures.get(i, workers[0]);
+      const Image& image = pictures.get(i, workers[0].read);
       ImageExtent extent;
-      naming_picture(pictures, i, [&] { extent = steps.output_extent(image.height, image.width); });
+      naming_picture([&] { return pictures.name(i); },
+                     [&] { extent = steps.output_extent(image.height, image.width); });
       return extent;
     };
     const ImageExtent common = count == 0 ? ImageExtent{} : extent_of(0);
@@ -137,10 +138,11 @@ tuwen_status tuwen_preprocess(const tuwen_processor* processor, const tuwen_imag
                               "], in all " + std::to_string(size) + " floats"});
       }
       PictureWorker& worker = workers[static_cast<size_t>(member)];
-      naming_picture(pictures, i, [&] {
-        steps.prepare(pictures.get(i, worker), resize, worker.scratch, worker.prepared);
-        steps.write_values(worker.prepared, {pixel_values + i * each, each});
-      });
+      naming_picture([&] { return pictures.name(i); },
+                     [&] {
+                       steps.prepare(pictures.get(i, worker.read), resize, worker.scratch, worker.prepared);
+                       steps.write_values(worker.prepared, {pixel_values + i * each, each});
+                     });
     });
     if (count == 0 && size != 0) throw_argument("size", "0", std::to_string(size));
   });

@@ -39,6 +39,16 @@ if(TUWEN_HAVE_CUDA)
     CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static CUDA_VISIBILITY_PRESET hidden POSITION_INDEPENDENT_CODE ON)
   target_include_directories(tuwen_cuda PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(tuwen_cuda INTERFACE $<LINK_ONLY:tuwen_core>)  # compiled without its warnings, which are not nvcc's
+  # Which devices there is code for, as core/device_cuda.h reads it. `all`, `all-major` and `native` stand for lists.
+  set(compiled ${CMAKE_CUDA_ARCHITECTURES})
+  if(compiled MATCHES "^(all|all-major|native)$")
+    string(TOUPPER ${compiled} list)
+    string(REPLACE - _ list ${list})
+    set(compiled ${CMAKE_CUDA_ARCHITECTURES_${list}})
+  endif()
+  string(REPLACE ";" "," compiled "${compiled}")
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/core/device_cuda.cu PROPERTIES
+    COMPILE_DEFINITIONS "TUWEN_CUDA_COMPILED=\"${compiled}\"")
   # Contraction is chosen by hand, as for the CPU (options.cmake); ptxas says what registers and memory each kernel takes.
   target_compile_options(tuwen_cuda PRIVATE -fmad=false --expt-relaxed-constexpr -Xptxas=-v)
 endif()

@@ -46,6 +46,10 @@ void DeviceQueue::copy(void* to, const void* from, int64_t bytes) {
 
 void DeviceQueue::wait() { check_device(api_, api_.wait(stream_), "computation"); }
 
+void DeviceQueue::follow(const DeviceQueue& earlier) {
+  check_device(api_, api_.follow(stream_, earlier.stream_), "order of streams");
+}
+
 void DeviceQueue::launch(const DeviceRecording& recording) {
   check_device(api_, api_.launch(recording.get(), stream_), "recorded work");
 }

@@ -24,6 +24,8 @@ struct DeviceApi {
   int (*destroy_stream)(void* stream);
   // On a stream, between any two kinds of memory; mapped and device memory alone without waiting.
   int (*copy)(void* to, const void* from, int64_t bytes, void* stream);
+  // What is put on `stream` from now on begins when all that is on `earlier` now is done.
+  int (*follow)(void* stream, void* earlier);
   // Until all that was put on the stream is done; the first error of any of it.
   int (*wait)(void* stream);
   // Work put on a stream between the two is not done but kept, in one piece, which can be launched again and again on
@@ -99,6 +101,7 @@ class DeviceQueue {
   // Throws internal with the device's words. After an error of a kernel every further call has it too.
   void copy(void* to, const void* from, int64_t bytes);
   void wait();
+  void follow(const DeviceQueue& earlier);
   // What body() puts on the stream, which does not happen, as a recording; none where the device cannot or body()
   // returns false. Throws what body() throws.
   template <class Body>

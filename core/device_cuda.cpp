@@ -1,5 +1,8 @@
 #include "core/device_cuda.h"
 
+#include <algorithm>
+#include <charconv>
+
 #include "core/error.h"
 
 namespace tw {
@@ -16,16 +19,48 @@ std::string version(int v) { return std::to_string(v / 1000) + "." + std::to_str
 std::string capability(int c) { return "sm_" + std::to_string(c); }
 
 bool runs_on(const CudaTargets& targets, int device) {
-  for (const int c : targets.exact)
-    if (c / 10 == device / 10 && c <= device) return true;
-  return device >= targets.ptx;
+  for (const CudaTargets::Exact& e : targets.exact)
+    if (e.alone ? e.capability == device : e.capability / 10 == device / 10 && e.capability <= device) return true;
+  return targets.ptx && device >= *targets.ptx;
+}
+
+// "sm_80, sm_90a, or newer than sm_90"
+std::string text(const CudaTargets& targets) {
+  std::string compiled;
+  const auto add = [&](const std::string& target) { compiled += (compiled.empty() ? "" : ", ") + target; };
+  for (const CudaTargets::Exact& e : targets.exact) add(capability(e.capability) + (e.alone ? "a" : ""));
+  if (targets.ptx) add((compiled.empty() ? "" : "or ") + capability(*targets.ptx) + " and newer");
+  return compiled;
+}
+
+// One of the list.
+void read_target(CudaTargets& targets, std::string_view entry) {
+  const auto ends = [&](std::string_view end) {
+    if (!entry.ends_with(end)) return false;
+    entry.remove_suffix(end.size());
+    return true;
+  };
+  const std::string whole(entry);
+  const bool ptx_alone = ends("-virtual"), code_alone = !ptx_alone && ends("-real"), alone = ends("a");
+  if (!alone) ends("f");
+  int number = 0;
+  const auto [stop, error] = std::from_chars(entry.data(), entry.data() + entry.size(), number);
+  if (error != std::errc() || stop != entry.data() + entry.size() || number < 10)
+    throw Error(ErrorCode::malformed,
+                {.field = "CUDA architectures", .expected = "80-real, 90a-real, 90-virtual ...", .found = whole});
+  if (!ptx_alone || alone) targets.exact.push_back({number, alone});
+  if (!code_alone && !alone) targets.ptx = std::min(targets.ptx.value_or(number), number);
 }
 
 }  // namespace
 
-CudaTargets cuda_targets() {
-  static constexpr int kExact[] = {80, 86, 89, 90};
-  return {kExact, 90};
+CudaTargets read_cuda_targets(std::string_view architectures) {
+  CudaTargets targets;
+  for (size_t begin = 0, end = 0; end < architectures.size(); begin = end + 1) {
+    end = std::min(architectures.find(',', begin), architectures.size());
+    read_target(targets, architectures.substr(begin, end - begin));
+  }
+  return targets;
 }
 
 void require_cuda(const CudaFacts& f, const CudaTargets& targets) {
@@ -38,10 +73,7 @@ void require_cuda(const CudaFacts& f, const CudaTargets& targets) {
   if (f.ordinal < 0 || f.ordinal >= f.devices)
     unsupported("a device from 0 to " + std::to_string(f.devices - 1), std::to_string(f.ordinal));
   if (runs_on(targets, f.major * 10 + f.minor)) return;
-  std::string compiled;
-  for (const int c : targets.exact) compiled += capability(c) + ", ";
-  unsupported("one of " + compiled + "or newer than " + capability(targets.ptx),
-              f.name + ", " + capability(f.major * 10 + f.minor));
+  unsupported("a device of " + text(targets), f.name + ", " + capability(f.major * 10 + f.minor));
 }
 
 }  // namespace tw

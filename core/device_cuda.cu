@@ -56,6 +56,16 @@ constexpr DeviceApi kApi = {
     .copy = [](void* to, const void* from, int64_t bytes, void* stream) -> int {
       return cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, stream_of(stream));
     },
+    // An event may go before it has happened.
+    .follow = [](void* stream, void* earlier) -> int {
+      cudaEvent_t event = nullptr;
+      cudaError_t error = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+      if (error != cudaSuccess) return error;
+      error = cudaEventRecord(event, stream_of(earlier));
+      if (error == cudaSuccess) error = cudaStreamWaitEvent(stream_of(stream), event, 0);
+      cudaEventDestroy(event);
+      return error;
+    },
     // A launch that was refused is the runtime's last error, and not the stream's.
     .wait = [](void* stream) -> int {
       const cudaError_t launch = cudaGetLastError(), done = cudaStreamSynchronize(stream_of(stream));
@@ -95,7 +105,7 @@ CudaDevice open_cuda(int ordinal) {
       facts.name = properties.name, facts.major = properties.major, facts.minor = properties.minor;
   }
   cudaGetLastError();  // what was found is in the facts
-  require_cuda(facts, cuda_targets());
+  require_cuda(facts, read_cuda_targets(TUWEN_CUDA_COMPILED));
   return {device_handle(kApi, ordinal), facts.name};
 }
 

@@ -2,8 +2,10 @@
 // (cmake/cuda.cmake); the decision itself is plain C++ and tested everywhere.
 #pragma once
 
-#include <span>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/device.h"
 
@@ -21,14 +23,17 @@ struct CudaFacts {
   int major = 0, minor = 0;
 };
 
-// Compute capabilities, 10 major + minor, that a build has code for: `exact` runs on its own major version from that
-// minor on; `ptx` is compiled by the driver for any device at least so new.
+// What a build has code for. Compute capabilities are 10 major + minor.
 struct CudaTargets {
-  std::span<const int> exact;
-  int ptx;
+  struct Exact {
+    int capability;
+    bool alone;  // runs on that one only (sm_90a); else on its major version from that minor on
+  };
+  std::vector<Exact> exact;
+  std::optional<int> ptx;  // compiled by the driver for any device at least so new
 };
-// What TUWEN_CUDA_ARCHITECTURES is by default.
-CudaTargets cuda_targets();
+// From what CMAKE_CUDA_ARCHITECTURES has: "80-real,90a-real,90-virtual"; "90" is both. Throws malformed.
+CudaTargets read_cuda_targets(std::string_view architectures);
 
 // Throws unsupported, in one sentence that names what is missing, unless the device can be used: no driver, one too
 // old, a forked process, no device, no such device, a device without kernels (the message lists those compiled).

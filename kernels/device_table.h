@@ -6,7 +6,10 @@
 // Entries return at once and report nothing: a device keeps its first error, and whoever waits for the stream gets it.
 #pragma once
 
+#include <cstddef>
+
 #include "kernels/kernel_table.h"
+#include "kernels/resize_args.h"
 
 namespace tw {
 
@@ -48,6 +51,31 @@ struct PatchesBatchArgs {
   int64_t items, item_rows;
   int64_t item_bytes;  // of pixels
   bool class_row;
+};
+
+// Where one axis of a picture's resize lies in what is staged, in bytes from its beginning.
+struct ResizeAxisAt {
+  int64_t windows;  // ResizeWindow of each output that is wanted; positions are those of the staged part of the source
+  int64_t weights;  // int32_t
+};
+// One RGB picture of any size, and where in a square of `side` pixels it comes to lie.
+struct ResizePicture {
+  int64_t source;         // staged bytes [rows, columns, 3]
+  int32_t rows, columns;  // that are needed
+  ResizeAxisAt vertical, horizontal;
+  int32_t top, left, height, width;  // of the outputs in the result
+  int64_t between;                   // bytes [rows, width, 3] or [height, columns, 3] in `between`
+  bool vertical_first;
+};
+// result[i, :, :, :] = both passes of picture i (kernels/resize_args.h), zeros where it has no outputs.
+struct ResizeBatchArgs {
+  const std::byte* staged;
+  const ResizePicture* pictures;  // [count], device memory
+  int64_t count;
+  uint8_t* between;
+  int64_t most_between;  // bytes of any picture
+  uint8_t* result;       // [count, side, side, 3]
+  int64_t side;
 };
 
 // y[i, :] = x[rows[i], :], or x[i, :] if rows is null; of elements of 4 bytes if f32, else of 2; rounded to bf16
@@ -106,6 +134,7 @@ struct DeviceTable {
   void (*add_periodic)(DeviceStream, const AddPeriodicArgs&);
   void (*patches_u8)(DeviceStream, const PatchesBatchArgs&);
   void (*patches_f32)(DeviceStream, const PatchesBatchArgs&);
+  void (*resize)(DeviceStream, const ResizeBatchArgs&);
   void (*gather_rows)(DeviceStream, const GatherRowsArgs&);
   void (*clear)(DeviceStream, const ClearArgs&);
   void (*store_heads)(DeviceStream, const StoreHeadsArgs&);

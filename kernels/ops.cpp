@@ -139,6 +139,8 @@ void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
   });
 }
 
+void resize(Exec& ex, const ResizeBatchArgs& pictures) { on_device::resize(ex, pictures); }
+
 void similarity(Exec& ex, Tensor y, Tensor x, Tensor z, float scale) {
   if (ex.device != nullptr) return on_device::similarity(ex, y, x, z, scale);
   ex.begin("similarity",

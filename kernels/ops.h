@@ -187,8 +187,12 @@ struct PatchSource {
   bool u8;             // RGB bytes [items, height, width, 3], else planar f32 [items, channels, height, width]
   const float* table;  // [3, 256], u8 only
   int64_t height, width, channels, patch;
+  bool resident = false;  // pixels are a device's already
 };
 void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& source);
+
+// On a device alone: bytes of pictures of any size for patches(). `staged` and `pictures` are the host's.
+void resize(Exec& ex, const ResizeBatchArgs& pictures);
 
 // y[m, n] = scale x[m] . z[n]
 void similarity(Exec& ex, Tensor y, Tensor x, Tensor z, float scale);

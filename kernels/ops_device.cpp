@@ -160,7 +160,7 @@ void add_periodic(Exec& ex, Tensor y, const float* table, int64_t period) {
 void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
   const int64_t rows = y.rows / items;
   const auto entry = s.u8 ? ex.device->patches_u8 : ex.device->patches_f32;
-  entry(ex.stream, {.item = {.pixels = staged(ex, static_cast<const char*>(s.pixels)),
+  entry(ex.stream, {.item = {.pixels = s.resident ? s.pixels : staged(ex, static_cast<const char*>(s.pixels)),
                              .table = staged(ex, s.table),
                              .width = s.width,
                              .height = s.height,
@@ -175,6 +175,12 @@ void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
                     .item_rows = rows,
                     .item_bytes = s.height * s.width * s.channels * (s.u8 ? 1 : int64_t{sizeof(float)}),
                     .class_row = true});
+}
+
+void resize(Exec& ex, ResizeBatchArgs pictures) {
+  pictures.staged = staged(ex, pictures.staged);
+  pictures.pictures = staged(ex, pictures.pictures);
+  ex.device->resize(ex.stream, pictures);
 }
 
 void similarity(Exec& ex, Tensor y, Tensor x, Tensor z, float scale) {

@@ -20,6 +20,7 @@ void embed(Exec& ex, Tensor y, const float* word, const float* type, const float
            const int32_t* type_ids, const int32_t* position_ids);
 void add_periodic(Exec& ex, Tensor y, const float* table, int64_t period);
 void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& source);
+void resize(Exec& ex, ResizeBatchArgs pictures);
 void similarity(Exec& ex, Tensor y, Tensor x, Tensor z, float scale);
 
 }  // namespace tw::on_device

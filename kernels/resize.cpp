@@ -4,7 +4,9 @@
 #include <cmath>
 #include <cstring>
 #include <numbers>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "core/error.h"
 
@@ -97,20 +99,18 @@ ResizeGroup pack(const int32_t (&weights)[4]) {
 }
 
 // Pillow steps through the source by adding the scale once per output; the rounding of that sum is part of the result.
-void nearest_positions(int32_t source_size, int32_t output_size, std::vector<int32_t>& positions) {
-  positions.resize(static_cast<size_t>(output_size));
+template <class Take>  // take(position)
+void for_nearest_positions(int32_t source_size, int32_t output_size, Take take) {
   const double scale = static_cast<double>(source_size) / output_size;
   double position = scale * 0.5;
-  for (int32_t& p : positions) {
-    p = std::min(static_cast<int32_t>(position), source_size - 1);
-    position += scale;
-  }
+  for (int32_t i = 0; i < output_size; ++i, position += scale)
+    take(std::min(static_cast<int32_t>(position), source_size - 1));
 }
 
 void resize_nearest(const ResizeSource& source, uint8_t* dst, int32_t height, int32_t width) {
   std::vector<int32_t> xs, ys;
-  nearest_positions(source.width, width, xs);
-  nearest_positions(source.height, height, ys);
+  for_nearest_positions(source.width, width, [&](int32_t x) { xs.push_back(x); });
+  for_nearest_positions(source.height, height, [&](int32_t y) { ys.push_back(y); });
   const auto pixel = static_cast<size_t>(source.channels);
   for (const int32_t y : ys) {
     const uint8_t* row = source.pixels + y * source.stride;
@@ -128,9 +128,9 @@ void copy_rows(const ResizeSource& source, uint8_t* dst) {
   }
 }
 
-bool vertical_first(ResizeOrder order, const ResizeSource& source, int32_t height, int32_t width) {
-  return order == ResizeOrder::pillow_13 && height < source.height &&
-         source.height - height > 2 * (source.width - width);
+bool is_vertical_first(ResizeOrder order, int32_t source_height, int32_t source_width, int32_t height, int32_t width) {
+  return order == ResizeOrder::pillow_13 && height < source_height &&
+         source_height - height > 2 * (source_width - width);
 }
 
 void check_side(const char* field, int64_t side) {
@@ -163,12 +163,24 @@ uint8_t* aligned_64(std::vector<uint8_t>& memory, int64_t bytes) {
 
 }  // namespace
 
-void ResizeAxis::set(int32_t source_size, int32_t output_size, ResizeFilter filter, int32_t group_alignment) {
+void ResizeAxis::begin(int32_t source_size, int32_t output_size) {
   source_size_ = source_size;
   output_size_ = output_size;
   windows_.clear();
   weights_.clear();
   groups_.clear();
+}
+
+void ResizeAxis::set_nearest(int32_t source_size, int32_t output_size) {
+  begin(source_size, output_size);
+  weights_.push_back(1 << kWeightBits);
+  for_nearest_positions(source_size, output_size, [&](int32_t position) {
+    windows_.push_back({.first = position, .count = 1, .weights = 0, .group_first = 0, .group_count = 0, .groups = 0});
+  });
+}
+
+void ResizeAxis::set(int32_t source_size, int32_t output_size, ResizeFilter filter, int32_t group_alignment) {
+  begin(source_size, output_size);
 
   const double scale = static_cast<double>(source_size) / output_size;
   const double stretch = std::max(scale, 1.0);  // downscaling widens the filter: antialiasing
@@ -211,6 +223,21 @@ ResizeTaps ResizeAxis::taps() const {
   return {source_size_, output_size_, windows_.data(), weights_.data(), groups_.data()};
 }
 
+void ResizePasses::set(ResizeFilter filter, ResizeOrder order, int32_t source_height, int32_t source_width,
+                       int32_t height, int32_t width) {
+  const std::optional<ResizeFilter> before = std::exchange(filter_, std::nullopt);  // should there be no memory
+  const auto set_axis = [&](ResizeAxis& axis, int32_t source, int32_t output) {
+    const ResizeTaps had = axis.taps();
+    if (before == filter && had.source_size == source && had.output_size == output) return;
+    filter == ResizeFilter::nearest || source == output ? axis.set_nearest(source, output)
+                                                        : axis.set(source, output, filter, 1);
+  };
+  set_axis(vertical_, source_height, height);
+  set_axis(horizontal_, source_width, width);
+  filter_ = filter;
+  vertical_first_ = is_vertical_first(order, source_height, source_width, height, width);
+}
+
 void Resizer::prepare(ResizeFilter filter, const ResizeSource& source, int32_t height, int32_t width) {
   const bool same_x = filter == filter_ && source.width == source_width_ && width == width_;
   const bool same_y = filter == filter_ && source.height == source_height_ && height == height_;
@@ -251,7 +278,7 @@ void Resizer::resize(const ResizeFunctions& functions, ResizeFilter filter, Resi
   if (same_width) return vertical(functions, source, dst);
 
   ResizeSource between = {nullptr, 0, source.height, width, source.channels};
-  const bool down_first = vertical_first(order, source, height, width);
+  const bool down_first = is_vertical_first(order, source.height, source.width, height, width);
   if (down_first) {
     between.height = height;
     between.width = source.width;

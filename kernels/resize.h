@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "kernels/resize_args.h"
@@ -28,14 +29,35 @@ class ResizeAxis {
  public:
   // Sizes in [1, kMaxResizeSide], any filter but nearest. Every window's group_first is a multiple of group_alignment.
   void set(int32_t source_size, int32_t output_size, ResizeFilter filter, int32_t group_alignment);
+  // Pillow's `nearest`: windows of one position, weight 1; where the sizes are equal, each its own.
+  void set_nearest(int32_t source_size, int32_t output_size);
   ResizeTaps taps() const;
 
  private:
+  void begin(int32_t source_size, int32_t output_size);
+
   int32_t source_size_ = 0, output_size_ = 0;
   std::vector<ResizeWindow> windows_;
   std::vector<int32_t> weights_;
   std::vector<ResizeGroup> groups_;
   std::vector<double> exact_;  // one window, before rounding
+};
+
+// Any resize as two passes with weights, `nearest` and axes that keep their size too, for who does it elsewhere (on a
+// device). Keeps the weights of the sizes it had last. One thread at a time.
+class ResizePasses {
+ public:
+  // Sides in [1, kMaxResizeSide].
+  void set(ResizeFilter filter, ResizeOrder order, int32_t source_height, int32_t source_width, int32_t height,
+           int32_t width);
+  ResizeTaps vertical() const { return vertical_.taps(); }
+  ResizeTaps horizontal() const { return horizontal_.taps(); }
+  bool vertical_first() const { return vertical_first_; }
+
+ private:
+  std::optional<ResizeFilter> filter_;
+  ResizeAxis vertical_, horizontal_;
+  bool vertical_first_ = false;
 };
 
 // 8-bit pixels to resize: [height, width, channels], `stride` bytes from row to row.

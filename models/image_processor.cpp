@@ -95,25 +95,21 @@ void check_result(ImageExtent e) {
       std::to_string(e.width) + " x " + std::to_string(e.height));
 }
 
-// Source [extent.height, extent.width, channels] through resize and crop; what is off is skipped.
-struct Plan {
-  ImageExtent source, resized, result;
-};
-
-Plan make_plan(const ImageProcessorOptions& o, ImageExtent source) {
-  Plan plan = {source, source, source};
+ImagePlan make_plan(const ImageProcessorOptions& o, ImageExtent source) {
+  ImagePlan plan = {source, source, source};
   if (o.do_resize) {
     plan.resized = resized_extent(o.size, source);
     check_result(plan.resized);
   }
   plan.result = o.do_center_crop ? o.crop_size : plan.resized;
   check_result(plan.result);
+  plan.window = center_crop_window(plan.resized, plan.result);
   return plan;
 }
 
 void prepare_bytes(const ImageProcessorOptions& o, const ResizeSource& source, const ResizeFunctions& functions,
                    ImageScratch& scratch, PreparedImage& out) {
-  const Plan plan = make_plan(o, {source.height, source.width});
+  const ImagePlan plan = make_plan(o, {source.height, source.width});
   const auto bytes_of = [](ImageExtent e) { return static_cast<size_t>(e.height) * static_cast<size_t>(e.width) * 3; };
   out.height = plan.result.height;
   out.width = plan.result.width;
@@ -128,8 +124,8 @@ void prepare_bytes(const ImageProcessorOptions& o, const ResizeSource& source, c
   scratch.resizer.resize(functions, o.resample, o.resize_order, source, scratch.resized.data(), plan.resized.height,
                          plan.resized.width);
   std::fill(out.rgb.begin(), out.rgb.end(), uint8_t{0});
-  copy_window(center_crop_window(plan.resized, plan.result), reinterpret_cast<const std::byte*>(scratch.resized.data()),
-              plan.resized, reinterpret_cast<std::byte*>(out.rgb.data()), plan.result, 3);
+  copy_window(plan.window, reinterpret_cast<const std::byte*>(scratch.resized.data()), plan.resized,
+              reinterpret_cast<std::byte*>(out.rgb.data()), plan.result, 3);
 }
 
 void check_mode(const ImageProcessorOptions& o, const Image& image) {
@@ -140,7 +136,7 @@ void check_mode(const ImageProcessorOptions& o, const Image& image) {
 }
 
 Pixels resized(const ImageProcessorOptions& o, Pixels pixels, const ResizeFunctions& functions, ImageScratch& scratch) {
-  const Plan plan = make_plan(o, pixels.extent);
+  const ImagePlan plan = make_plan(o, pixels.extent);
   const BytePixels from = to_bytes(std::move(pixels));
   const int32_t channels = from.pixels.channels;
   const ResizeSource source = {from.pixels.as<uint8_t>(), int64_t{plan.source.width} * channels, plan.source.height,
@@ -271,6 +267,12 @@ ImageExtent ImageProcessor::output_extent(int32_t height, int32_t width) const {
   check_side("height", height);
   check_side("width", width);
   return make_plan(options_, {height, width}).result;
+}
+
+ImagePlan ImageProcessor::plan(const Image& image) const {
+  check_mode(options_, image);
+  check_array(view_of(image));
+  return make_plan(options_, {image.height, image.width});
 }
 
 void ImageProcessor::prepare(const Image& image, const ResizeFunctions& resize, ImageScratch& scratch,

@@ -38,6 +38,18 @@ struct ImageExtent {
   bool operator==(const ImageExtent&) const = default;
 };
 
+// The part of an image that a centre crop keeps, and where it comes to lie in the zeros around it.
+struct CropWindow {
+  int32_t source_y, source_x, y, x;
+  ImageExtent extent;
+};
+
+// An image through resize and crop; what is off changes nothing.
+struct ImagePlan {
+  ImageExtent source, resized, result;
+  CropWindow window = {};  // of `resized` in `result`
+};
+
 // Defaults are the class's own. Published checkpoints set size to {224, 224} and do_center_crop to false.
 struct ImageProcessorOptions {
   bool do_resize = true;
@@ -120,6 +132,9 @@ class ImageProcessor {
   // The size of the result for an image of this size. Throws limit_exceeded if it has a side above kMaxResizeSide or
   // more than 64 Mi pixels.
   ImageExtent output_extent(int32_t height, int32_t width) const;
+
+  // What prepare() does to an image, for who does it elsewhere. Throws as that.
+  ImagePlan plan(const Image& image) const;
 
   // Resize and crop of an RGB image of bytes. Throws unsupported for a mode that do_convert_rgb = false refuses, and as
   // output_extent(). `out` keeps its memory from call to call.

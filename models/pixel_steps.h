@@ -40,11 +40,6 @@ struct BytePixels {
 };
 BytePixels to_bytes(Pixels pixels);
 
-// The part of `from` that a centre crop to `to` keeps, and where it comes to lie in the zeros around it.
-struct CropWindow {
-  int32_t source_y, source_x, y, x;
-  ImageExtent extent;
-};
 CropWindow center_crop_window(ImageExtent from, ImageExtent to);
 
 // Copies the window of `from` into zeroed `to`; pixel_bytes is channels times size_of(dtype).

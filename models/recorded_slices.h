@@ -10,12 +10,13 @@ namespace tw {
 
 // All that the work of a slice depends on besides the contents of memory that stays where it is.
 struct SliceShape {
-  bool image;       // texts otherwise
-  bool bytes;       // as pixels
+  enum class Inputs { texts, values, bytes, pictures };
+  Inputs inputs;
   bool normalize;   // the result
   int64_t items;    // images or texts
   int64_t tokens;   // of all
   int64_t longest;  // tokens of an item
+  int lane = 0;     // of SessionDevice
 
   bool operator==(const SliceShape&) const = default;
 };

@@ -17,7 +17,10 @@ struct Session::Scratch {
   BertScratch text;
   VitScratch vision;
   OpMemory ops;
-  Tensor result;  // [items, J] on a device
+  // On a device.
+  Tensor result;                // [items, J]
+  uint8_t* pictures = nullptr;  // [images, S, S, 3], resized
+  uint8_t* between = nullptr;   // the passes of their resize; shared with the towers, which run after that
   // What SliceInputs is made over; on a device it has its own.
   std::byte* inputs = nullptr;
   int64_t inputs_bytes = 0;
@@ -32,6 +35,15 @@ namespace {
 // A tower that stands alone has no projection: its first tokens are the result.
 void project(Exec& ex, Tensor y, Tensor x, const Linear& w) {
   w.weights.n() > 0 ? linear(ex, y, x, w) : copy_rows(ex, y, x);
+}
+
+// Byte pixels are RGB.
+bool takes_pictures(const VisionConfig& c) { return c.num_channels == 3; }
+
+void check_bytes(const VisionConfig& c, const float* table) {
+  if (takes_pictures(c) && table != nullptr) return;
+  invalid("images", "a table, and a model of 3 channels, for byte pixels",
+          std::to_string(c.num_channels) + " channels");
 }
 
 const SessionOptions& checked(const SessionOptions& options) {
@@ -69,8 +81,11 @@ int64_t slice_input_bytes(const ChineseClip& model, int64_t rows, int64_t items,
   for (int i = 0; i < (staged ? 3 : 2); ++i) add(text, rows, sizeof(int32_t));  // types, positions, staged ids
   if (const Vit* vision = model.vision(); vision != nullptr && staged) {
     const VisionConfig& c = vision->config();
+    const int64_t images = rows / c.tokens();
     add(image, 3 * 256, sizeof(float));
-    add(image, rows / c.tokens() * c.num_channels * c.image_size * c.image_size, sizeof(float));
+    image += std::max(round_up(images * c.num_channels * c.image_size * c.image_size * size_of(DType::f32),
+                               static_cast<int64_t>(kAlignment)),
+                      takes_pictures(c) ? StagedPictures::staging_bytes(images, c.image_size) : 0);
   }
   return std::max(text, image);
 }
@@ -94,22 +109,33 @@ Session::Scratch Session::plan(Arena& arena, const ChineseClip& model, const Ses
     const DType attention = device ? vision->device_attention_type(type) : type;
     s.vision = VitScratch::plan(a, vision->config(), s.rows, s.rows / image_tokens, type, attention);
   };
-  // Both towers use the same memory: they never run at once.
-  if (text != nullptr && vision != nullptr) {
-    Arena text_only, vision_only;
-    plan_text(text_only), plan_vision(vision_only);
-    const int64_t bytes = std::max(text_only.used(), vision_only.used());
-    if (std::byte* shared = static_cast<std::byte*>(arena.take_bytes(bytes))) {
-      Arena first(shared, bytes), second(shared, bytes);
-      plan_text(first), plan_vision(second);
-    }
-  } else if (text != nullptr) {
-    plan_text(arena);
-  } else if (vision != nullptr) {
-    plan_vision(arena);
+  const auto plan_between = [&](Arena& a) {
+    const int64_t bytes = StagedPictures::between_bytes(s.rows / image_tokens, vision->config().image_size);
+    s.between = static_cast<uint8_t*>(a.take_bytes(bytes));
+  };
+  // All of these use the same memory: they never run at once.
+  const bool pictures = device && vision != nullptr && takes_pictures(vision->config());
+  const auto in_turn = [&](auto use) {
+    if (text != nullptr) use(plan_text);
+    if (vision != nullptr) use(plan_vision);
+    if (pictures) use(plan_between);
+  };
+  int64_t bytes = 0;
+  in_turn([&](const auto& plan) {
+    Arena alone;
+    plan(alone);
+    bytes = std::max(bytes, alone.used());
+  });
+  if (std::byte* shared = static_cast<std::byte*>(arena.take_bytes(bytes))) {
+    in_turn([&](const auto& plan) {
+      Arena part(shared, bytes);
+      plan(part);
+    });
   }
   if (device) {
     s.result = arena.take(s.items, model.embedding_width());
+    const int64_t side = pictures ? vision->config().image_size : 0;
+    if (pictures) s.pictures = static_cast<uint8_t*>(arena.take_bytes(s.rows / image_tokens * 3 * side * side));
     return s;
   }
   int64_t attention_floats = 0;
@@ -195,13 +221,13 @@ SliceInputs Session::slice_inputs() {
   return device_ ? device_->inputs() : SliceInputs(scratch_->inputs, scratch_->inputs_bytes, false);
 }
 
-template <class Body>
+template <class Before, class Body>
 void Session::run_slice(const SliceInputs& inputs, const SliceShape& shape, float* out, const EmbedOptions& options,
-                        int64_t layers, Stop& stop, Body body) {
+                        int64_t layers, Stop& stop, Before before, Body body) {
   if (device_) {
     if (stop.at_layer()) return;  // layers that were recorded do not look
     const Tensor result = scratch_->result.row_range(0, shape.items);
-    device_->run(inputs, shape, result, out, [&](Exec& ex) {
+    device_->run(inputs, shape, result, out, before, [&](Exec& ex) {
       body(ex, result);
       return !stop.stopped();
     });
@@ -219,52 +245,87 @@ void Session::check(const EmbedOptions& options) const {
                 {.field = refused, .note = "sessions on the CPU have it, those on a device do not"});
 }
 
+const VisionConfig& Session::checked_vision() const {
+  if (model_->vision() == nullptr) invalid("images", "a model with its image tower loaded", "none");
+  return model_->vision()->config();
+}
+
+int64_t Session::images_in_slice() const {
+  return std::min(scratch_->rows / checked_vision().tokens(), scratch_->items);
+}
+
 void Session::encode_images(const ImageBatch& images, std::span<float> out, const EmbedOptions& options) {
   const OccupiedSession occupied(busy_);
   check(options);
-  const Vit* vision = model_->vision();
-  if (vision == nullptr) invalid("images", "a model with its image tower loaded", "none");
-  const VisionConfig& c = vision->config();
-  const int64_t width = model_->embedding_width();
-  if (images.count < 0 || static_cast<int64_t>(out.size()) != images.count * width)
-    invalid("out", std::to_string(images.count * width) + " floats", std::to_string(out.size()));
-  if (images.u8 && (c.num_channels != 3 || images.table == nullptr))
-    invalid("images", "a table, and a model of 3 channels, for byte pixels",
-            std::to_string(c.num_channels) + " channels");
-  Stop stop(options.cancel, options.deadline);
-  const int64_t per_slice = std::min(scratch_->rows / c.tokens(), scratch_->items);
-  const int64_t image_bytes =
-      c.image_size * c.image_size * c.num_channels * (images.u8 ? 1 : static_cast<int64_t>(sizeof(float)));
-  for (int64_t first = 0; first < images.count; first += per_slice) {
-    ImageBatch slice = images;
-    slice.pixels = static_cast<const char*>(images.pixels) + first * image_bytes;
-    slice.count = std::min(per_slice, images.count - first);
-    encode_image_slice(slice, out.data() + first * width, options, stop);
-    throw_if_stopped(stop);
-  }
+  const VisionConfig& c = checked_vision();
+  if (images.u8) check_bytes(c, images.table);
+  const int64_t image_bytes = c.image_size * c.image_size * c.num_channels * (images.u8 ? 1 : size_of(DType::f32));
+  const auto* pixels = static_cast<const std::byte*>(images.pixels);
+  const auto kind = images.u8 ? SliceShape::Inputs::bytes : SliceShape::Inputs::values;
+  encode_image_slices(images.count, out, options, [&](int64_t first, int64_t count, SliceInputs& in) -> SlicePixels {
+    const std::byte* slice = in.given(pixels + first * image_bytes, count * image_bytes, team_);
+    return {kind, slice, images.u8 ? in.given(images.table, 3 * 256) : nullptr};
+  });
 }
 
-void Session::encode_image_slice(const ImageBatch& images, float* out, const EmbedOptions& options, Stop& stop) {
+void Session::encode_pictures(int64_t count, const float* table, const FillPictures& fill, std::span<float> out,
+                              const EmbedOptions& options) {
+  const OccupiedSession occupied(busy_);
+  check(options);
+  const VisionConfig& c = checked_vision();
+  check_bytes(c, table);
+  if (!device_) throw Error(ErrorCode::internal, {.field = "pictures", .expected = "a session on a device"});
+  encode_image_slices(count, out, options, [&](int64_t first, int64_t some, SliceInputs& in) -> SlicePixels {
+    const float* staged_table = in.given(table, 3 * 256);
+    StagedPictures pictures(in, some, c.image_size);
+    fill(first, pictures);
+    return {SliceShape::Inputs::pictures, scratch_->pictures, staged_table,
+            pictures.finish(scratch_->between, scratch_->pictures)};
+  });
+}
+
+template <class Take>
+void Session::encode_image_slices(int64_t count, std::span<float> out, const EmbedOptions& options, Take take) {
+  const int64_t width = model_->embedding_width();
+  if (count < 0 || static_cast<int64_t>(out.size()) != count * width)
+    invalid("out", std::to_string(count * width) + " floats", std::to_string(out.size()));
+  Stop stop(options.cancel, options.deadline);
+  std::optional<SessionDevice::Call> call;
+  if (device_) call.emplace(*device_);
+  const int64_t per_slice = images_in_slice();
+  for (int64_t first = 0; first < count; first += per_slice) {
+    const auto take_slice = [&](int64_t some, SliceInputs& in) { return take(first, some, in); };
+    encode_image_slice(std::min(per_slice, count - first), out.data() + first * width, options, stop, take_slice);
+    throw_if_stopped(stop);
+  }
+  if (call) call->finish();
+}
+
+template <class Take>
+void Session::encode_image_slice(int64_t count, float* out, const EmbedOptions& options, Stop& stop, Take take) {
   const Vit& vision = *running_->vision();
   const VisionConfig& c = vision.config();
   const int64_t tokens = c.tokens();
   SliceInputs in = slice_inputs();
-  const auto every_token = in.make<Sequence>(images.count), class_token = in.make<Sequence>(images.count);
-  for (int64_t i = 0; i < images.count; ++i) {
+  const auto every_token = in.make<Sequence>(count), class_token = in.make<Sequence>(count);
+  for (int64_t i = 0; i < count; ++i) {
     every_token[static_cast<size_t>(i)] = {i * tokens, tokens, i * tokens, tokens};
     class_token[static_cast<size_t>(i)] = {i, 1, i * tokens, tokens};
   }
-  const int64_t values = images.count * c.image_size * c.image_size * c.num_channels;
-  const PatchSource pixels{
-      in.given(static_cast<const std::byte*>(images.pixels), values * (images.u8 ? 1 : size_of(DType::f32))),
-      images.u8,
-      images.u8 ? in.given(images.table, 3 * 256) : nullptr,
-      c.image_size,
-      c.image_size,
-      c.num_channels,
-      c.patch_size};
-  const SliceShape shape{true, images.u8, options.normalize, images.count, images.count * tokens, tokens};
-  run_slice(in, shape, out, options, c.num_hidden_layers, stop, [&](Exec& ex, Tensor result) {
+  const SlicePixels from = take(count, in);
+  const PatchSource pixels{.pixels = from.pixels,
+                           .u8 = from.kind != SliceShape::Inputs::values,
+                           .table = from.table,
+                           .height = c.image_size,
+                           .width = c.image_size,
+                           .channels = c.num_channels,
+                           .patch = c.patch_size,
+                           .resident = from.resize.has_value()};
+  const SliceShape shape{from.kind, options.normalize, count, count * tokens, tokens};
+  const auto resize_pictures = [&](Exec& ex) {
+    if (from.resize) resize(ex, *from.resize);
+  };
+  run_slice(in, shape, out, options, c.num_hidden_layers, stop, resize_pictures, [&](Exec& ex, Tensor result) {
     const Tensor pooled =
         vision.forward(ex, scratch_->vision, pixels, {every_token, class_token}, stop, options.capture);
     if (stop.stopped()) return;
@@ -318,6 +379,8 @@ void Session::encode_texts(const TextBatch& texts, std::span<float> out, const E
   if (static_cast<int64_t>(out.size()) != count * width)
     invalid("out", std::to_string(count * width) + " floats", std::to_string(out.size()));
   Stop stop(options.cancel, options.deadline);
+  std::optional<SessionDevice::Call> call;
+  if (device_) call.emplace(*device_);
   const int64_t* offsets = texts.offsets.data();
   for (int64_t first = 0; first < count;) {
     int64_t end = first + 1;
@@ -326,6 +389,7 @@ void Session::encode_texts(const TextBatch& texts, std::span<float> out, const E
     throw_if_stopped(stop);
     first = end;
   }
+  if (call) call->finish();
 }
 
 void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t count, float* out,
@@ -367,8 +431,9 @@ void Session::encode_text_slice(const TextBatch& texts, int64_t first, int64_t c
       .first_rows = first_rows,
   };
   const int64_t layers = running_->text()->config().num_hidden_layers;
-  const SliceShape shape{false, false, options.normalize, count, tokens, longest};
-  run_slice(in, shape, out, options, layers, stop, [&](Exec& ex, Tensor result) {
+  const SliceShape shape{SliceShape::Inputs::texts, options.normalize, count, tokens, longest};
+  const auto nothing = [](Exec&) {};
+  run_slice(in, shape, out, options, layers, stop, nothing, [&](Exec& ex, Tensor result) {
     const Tensor pooled = running_->text()->forward(ex, scratch_->text, packed, stop, options.capture);
     if (stop.stopped()) return;
     const Tap tap{options.capture, "text"};

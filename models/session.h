@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "models/chinese_clip.h"
 #include "models/forward.h"
 #include "models/session_device.h"
+#include "models/staged_pictures.h"
 
 namespace tw {
 
@@ -60,10 +62,11 @@ struct TextBatch {
 // Batches of any size run in slices of `max_rows` tokens. An embedding's bits depend on the model, the kernel table and
 // the input alone: not on the batch, its place in it, or the number of threads.
 //
-// On a device the calling thread puts a slice on the device's stream and waits for its embeddings; threads prepare
-// inputs, and compare() is theirs too. Forward passes read and write the host's memory from there. Captures and
-// profiles are refused (unsupported). What the device reports is thrown (internal, out_of_memory); the session may be
-// tried again, and other sessions are not concerned unless the device is lost.
+// On a device the calling thread puts slices on the device's streams, stages the next one's inputs while one is
+// computed, and waits for the embeddings; threads prepare inputs, and compare() is theirs too. Forward passes read and
+// write the host's memory from there. Captures and profiles are refused (unsupported). What the device reports is
+// thrown (internal, out_of_memory); the session may be tried again, and other sessions are not concerned unless the
+// device is lost.
 class Session {
  public:
   // Throws limit_exceeded if the scratch would exceed the budget, out_of_memory if the system refuses it; on a device
@@ -74,6 +77,14 @@ class Session {
   // out [count, J]. Throws invalid_argument naming the argument, cancelled, busy. `out` is unspecified after an error.
   void encode_images(const ImageBatch& images, std::span<float> out, const EmbedOptions& options = {});
   void encode_texts(const TextBatch& texts, std::span<float> out, const EmbedOptions& options = {});
+
+  // On a device, which resizes them: `count` pictures, images_in_slice() at a time. fill(first, slice) puts pictures
+  // [first, first + slice.count()) while the slice before is computed; it may use team(). `table` as ImageBatch has it.
+  // Throws as encode_images(), what fill() throws, and internal without a device.
+  using FillPictures = std::function<void(int64_t first, StagedPictures& slice)>;
+  void encode_pictures(int64_t count, const float* table, const FillPictures& fill, std::span<float> out,
+                       const EmbedOptions& options = {});
+  int64_t images_in_slice() const;
 
   // Everything that the reference documents of the towers. Throws as above, and unsupported for features and embeds of
   // a tower that stands alone.
@@ -159,17 +170,30 @@ class Session {
     return plan(arena);
   }
   int64_t items_in_slice(int64_t rows_each) const;
-  void encode_image_slice(const ImageBatch& images, float* out, const EmbedOptions& options, Stop& stop);
+  // What patches of a slice are taken from.
+  struct SlicePixels {
+    SliceShape::Inputs kind;
+    const void* pixels;
+    const float* table = nullptr;                // of bytes
+    std::optional<ResizeBatchArgs> resize = {};  // that makes them
+  };
+  // take(first, count, inputs) -> SlicePixels, of every slice of `count` images.
+  template <class Take>
+  void encode_image_slices(int64_t count, std::span<float> out, const EmbedOptions& options, Take take);
+  template <class Take>
+  void encode_image_slice(int64_t count, float* out, const EmbedOptions& options, Stop& stop, Take take);
   void encode_text_slice(const TextBatch& texts, int64_t first, int64_t count, float* out, const EmbedOptions& options,
                          Stop& stop);
   void check(const TextBatch& texts) const;
   void check(const EmbedOptions& options) const;
+  const VisionConfig& checked_vision() const;
   SliceInputs slice_inputs();
   // body(ex, result) through `layers` layers, where this session runs; result [items, J] is, or comes to, `out`. On a
-  // device a shape that was there before may be done without body, from what it put on the stream then.
-  template <class Body>
+  // device after before(ex), and a shape that was there before may be done without body, from what it put on the stream
+  // then.
+  template <class Before, class Body>
   void run_slice(const SliceInputs& inputs, const SliceShape& shape, float* out, const EmbedOptions& options,
-                 int64_t layers, Stop& stop, Body body);
+                 int64_t layers, Stop& stop, Before before, Body body);
 
   std::shared_ptr<const ChineseClip> model_;
   std::shared_ptr<const ChineseClip> running_;  // model_, or its copy on the device

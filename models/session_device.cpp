@@ -6,10 +6,49 @@ SessionDevice::SessionDevice(const Device& device, const Sizes& sizes) : device_
   const DeviceApi& api = *device.handle.api;
   const DeviceScope scope(device_.handle);
   scratch_ = Buffer::on_device(api, sizes.scratch, "session scratch");
-  inputs_ = Buffer::on_device(api, sizes.inputs, "session inputs");
-  staged_ = Buffer::mapped(api, sizes.inputs, "session staging");
-  returned_ = Buffer::mapped(api, sizes.results, "session results");
-  queue_.emplace(api);
+  for (Lane& lane : lanes_) {
+    lane.inputs = Buffer::on_device(api, sizes.inputs, "session inputs");
+    lane.staged = Buffer::mapped(api, sizes.inputs, "session staging");
+    lane.returned = Buffer::mapped(api, sizes.results, "session results");
+    lane.queue.emplace(api);
+  }
+}
+
+SliceInputs SessionDevice::inputs() {
+  Lane& lane = lanes_[next_];
+  finish(lane);
+  return {lane.staged.data(), lane.staged.size(), true};
+}
+
+Exec SessionDevice::exec(const Lane& lane) const {
+  return {.kernels = nullptr,
+          .member = {0, 1},
+          .front = nullptr,
+          .scratch = nullptr,
+          .device = device_.table,
+          .stream = lane.queue->stream(),
+          .to_device = reinterpret_cast<intptr_t>(lane.inputs.data()) - reinterpret_cast<intptr_t>(lane.staged.data())};
+}
+
+void SessionDevice::finish(Lane& lane) {
+  if (!lane.busy) return;
+  lane.queue->wait();
+  lane.busy = false;
+  if (float* out = std::exchange(lane.out, nullptr))
+    std::memcpy(out, lane.returned.data(), static_cast<size_t>(lane.out_bytes));
+}
+
+void SessionDevice::finish() {
+  for (Lane& lane : lanes_) finish(lane);
+}
+
+void SessionDevice::abandon() noexcept {
+  for (Lane& lane : lanes_) {
+    if (lane.busy) lane.queue->wait_whatever_comes();
+    lane.busy = false;
+    lane.out = nullptr;
+  }
+  next_ = 0;
 }
 
 }  // namespace tw

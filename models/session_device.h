@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstring>
-#include <memory>
 #include <optional>
+#include <utility>
 
 #include "core/buffer.h"
 #include "kernels/device.h"
@@ -13,76 +13,96 @@
 
 namespace tw {
 
-// Memory for activations; inputs of a slice, staged in pinned memory from where one copy takes them to the device;
-// results on their way back; the stream on which all of that happens in order; and what was recorded of it.
+// Memory for activations, and two lanes that the slices of a call take in turn. A lane has a stream, pinned memory
+// where the inputs of a slice are staged, the device's memory that a copy takes them to, and pinned memory for results
+// on their way back. So while one slice is computed the next one's inputs are staged and copied; computing itself,
+// which is all in the same activations, is one slice after the other.
 class SessionDevice {
+  static constexpr int kLanes = 2;
+
  public:
   struct Sizes {
     int64_t scratch = 0, inputs = 0, results = 0;  // bytes
 
-    int64_t total() const { return scratch + 2 * inputs + results; }
+    int64_t total() const { return scratch + int64_t{kLanes} * (2 * inputs + results); }
   };
 
   // Throws as DeviceScope, Buffer and DeviceQueue.
   SessionDevice(const Device& device, const Sizes& sizes);
 
   Buffer& scratch() { return scratch_; }
-  SliceInputs inputs() { return {staged_.data(), staged_.size(), true}; }
 
-  // One slice: takes its inputs to the device, runs body(ex), which returns whether it came to its end, and if so
-  // brings `result` (dense, f32) to `out`. What is put on the stream depends on `shape` alone, so that it can be
-  // recorded. Throws what the device reports, with nothing of the slice still running; the next slice starts afresh.
-  template <class Body>
-  void run(const SliceInputs& in, const SliceShape& shape, Tensor result, float* out, Body body) {
+  // Slices from the first to the last of one call. However it ends, nothing runs after it that reads or writes the
+  // session's memory; the next call starts afresh. Everything throws what the device reports.
+  class Call {
+   public:
+    explicit Call(SessionDevice& device) : device_(device), scope_(device.device_.handle) {}
+    ~Call() { device_.abandon(); }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    // Until every result is where it was to come.
+    void finish() { device_.finish(); }
+
+   private:
+    SessionDevice& device_;
+    DeviceScope scope_;
+  };
+
+  // For the inputs of the next slice, which run() has to get. Waits for the slice before the last.
+  SliceInputs inputs();
+  // Puts a slice on its stream: takes its inputs to the device, runs before(ex) and then body(ex), which returns
+  // whether it came to its end, and if so brings `result` (dense, f32) to `out` in the end. What body() puts on the
+  // stream depends on `shape` alone, so that it can be recorded; before() does what depends on more.
+  template <class Before, class Body>
+  void run(const SliceInputs& in, SliceShape shape, Tensor result, float* out, Before before, Body body) {
+    Lane& lane = lanes_[next_];
+    shape.lane = next_;
+    next_ = (next_ + 1) % kLanes;
+    lane.busy = true;
+    lane.queue->copy(lane.inputs.data(), lane.staged.data(), in.used());
+    for (const Lane& other : lanes_)
+      if (&other != &lane && other.busy) lane.queue->follow(*other.queue);
+    Exec ex = exec(lane);
+    before(ex);
     const int64_t bytes = result.rows * result.columns * size_of(DType::f32);
-    on_stream([&](Exec& ex) {
-      ex.to_device = reinterpret_cast<intptr_t>(inputs_.data()) - reinterpret_cast<intptr_t>(staged_.data());
-      bool whole = true;
-      recorded_.run(*queue_, shape, [&] {
-        queue_->copy(inputs_.data(), staged_.data(), in.used());
-        whole = body(ex);
-        if (whole) queue_->copy(returned_.data(), result.data, bytes);
-        return whole;
-      });
-      queue_->wait();
-      if (whole) std::memcpy(out, returned_.data(), static_cast<size_t>(bytes));
+    bool whole = true;
+    recorded_.run(*lane.queue, shape, [&] {
+      whole = body(ex);
+      if (whole) lane.queue->copy(lane.returned.data(), result.data, bytes);
+      return whole;
     });
+    if (whole) lane.out = out, lane.out_bytes = bytes;
   }
-  // The same of what reads and writes mapped memory alone.
+  // One body(ex) that reads and writes mapped memory alone.
   template <class Body>
   void run(Body body) {
-    on_stream([&](Exec& ex) {
-      body(ex);
-      queue_->wait();
-    });
+    Call call(*this);
+    Lane& lane = lanes_[0];
+    lane.busy = true;
+    Exec ex = exec(lane);
+    ex.to_device = 0;
+    body(ex);
+    call.finish();
   }
 
  private:
-  // What is on the stream reads and writes this session's memory: however a slice ends, that has to end first.
-  struct Running {
-    explicit Running(DeviceQueue& q) : queue(q) {}
-    ~Running() { queue.wait_whatever_comes(); }
-    Running(const Running&) = delete;
-    Running& operator=(const Running&) = delete;
-    DeviceQueue& queue;
+  struct Lane {
+    Buffer inputs;            // the device's
+    Buffer staged, returned;  // the host's, pinned
+    std::optional<DeviceQueue> queue;
+    bool busy = false;     // there may be work on the queue
+    float* out = nullptr;  // where `returned` is to come when that is done; null: nowhere
+    int64_t out_bytes = 0;
   };
-  template <class Body>
-  void on_stream(Body body) {
-    const DeviceScope scope(device_.handle);
-    const Running running(*queue_);
-    Exec ex{.kernels = nullptr,
-            .member = {0, 1},
-            .front = nullptr,
-            .scratch = nullptr,
-            .device = device_.table,
-            .stream = queue_->stream()};
-    body(ex);
-  }
+  Exec exec(const Lane& lane) const;
+  void finish(Lane& lane);
+  void finish();
+  void abandon() noexcept;
 
   Device device_;
-  Buffer scratch_, inputs_;   // the device's
-  Buffer staged_, returned_;  // the host's, pinned
-  std::optional<DeviceQueue> queue_;
+  Buffer scratch_;  // the device's
+  Lane lanes_[kLanes];
+  int next_ = 0;  // the lane of the next slice
   RecordedSlices recorded_;
 };
 

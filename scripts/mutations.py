@@ -332,8 +332,8 @@ KERNELS = [
         "b = args.row_bytes - kBytes - 1;"),
     Mutation(
         "resize-order", RESIZE_TAPS, "the passes always run horizontally first",
-        "const bool down_first = vertical_first(order, source, height, width);",
-        "const bool down_first = vertical_first(order, source, height, width) && false;"),
+        "const bool down_first = is_vertical_first(order, source.height, source.width, height, width);",
+        "const bool down_first = is_vertical_first(order, source.height, source.width, height, width) && false;"),
 ]
 
 
@@ -424,8 +424,8 @@ MODELS = [
         "void Session::check("),
     model(
         "session-slice-offset", SESSION, "the second slice of images is the first again",
-        "static_cast<const char*>(images.pixels) + first * image_bytes",
-        "static_cast<const char*>(images.pixels) + 0 * first * image_bytes"),
+        "in.given(pixels + first * image_bytes,",
+        "in.given(pixels + 0 * first * image_bytes,"),
     model(
         "session-text-slice-types", SESSION, "later slices use the first one's token types",
         "in.given(given.data() + begin, tokens)",
@@ -462,6 +462,9 @@ CUDA_LINEAR = "kernels/cuda/linear.cu"
 CUDA_LINEAR_BF16 = "kernels/cuda/linear_bf16.cu"
 CUDA_ATTENTION = "kernels/cuda/attention.cu"
 CUDA_ATTENTION_BF16 = "kernels/cuda/attention_bf16.cu"
+CUDA_RESIZE = "kernels/cuda/resize.cu"
+STAGED_PICTURES = "models/staged_pictures.cpp"
+SESSION_DEVICE, SESSION_DEVICE_HEADER = "models/session_device.cpp", "models/session_device.h"
 
 CUDA = [
     # Fragments: who holds which element.
@@ -562,6 +565,76 @@ CUDA = [
         "cuda-copies-beside", "tests/cuda/staged.cpp", "what is written behind an array is not found",
         "|| !std::all_of(last,",
         "|| false && !std::all_of(last,"),
+    # Resize on a device.
+    cuda(
+        "cuda-resize-rounding", CUDA_RESIZE, "sums are cut off, not rounded",
+        "int32_t sum = 1 << 21;",
+        "int32_t sum = 0;"),
+    cuda(
+        "cuda-resize-clamp", CUDA_RESIZE, "sums above 255 wrap around",
+        "sum > 255 ? 255 : sum",
+        "sum"),
+    cuda(
+        "cuda-resize-step", CUDA_RESIZE, "the first pass steps along rows where it should go down",
+        "p.vertical_first ? row : 3, window",
+        "3, window"),
+    cuda(
+        "cuda-resize-left", CUDA_RESIZE, "pictures narrower than the crop begin at its left edge",
+        "% row) / 3 - p.left;",
+        "% row) / 3;"),
+    cuda(
+        "cuda-resize-blocks", CUDA_RESIZE, "the first pass ends with its first block",
+        "pass(p.most_between, resize_first_kernel);",
+        "pass(p.most_between < kElementThreads ? p.most_between : kElementThreads, resize_first_kernel);"),
+    cuda(
+        "cuda-resize-order", "kernels/resize.cpp", "a device always resizes horizontally first",
+        "vertical_first_ = is_vertical_first(order, source_height, source_width, height, width);",
+        "vertical_first_ = is_vertical_first(order, source_height, source_width, height, width) && false;"),
+    cuda(
+        "cuda-resize-crop", STAGED_PICTURES, "windows are those of the whole picture, of which a part is staged",
+        "w.first -= first;",
+        "w.first -= 0;"),
+    cuda(
+        "cuda-resize-weights", STAGED_PICTURES, "and their weights those of all outputs",
+        "w.weights -= first_weight;",
+        "w.weights -= 0;"),
+    cuda(
+        "cuda-resize-share", STAGED_PICTURES, "what lies between the passes is not counted",
+        "if (std::max(bytes, between) > share(side_)) return false;",
+        "if (bytes > share(side_)) return false;"),
+    cuda(
+        "cuda-resize-place", STAGED_PICTURES, "all pictures of a slice lie at its beginning",
+        "const int64_t at = used_.fetch_add(bytes, std::memory_order_relaxed);",
+        "const int64_t at = 0 * used_.fetch_add(bytes, std::memory_order_relaxed);"),
+    # Slices that overlap.
+    cuda(
+        "cuda-lane-order", SESSION_DEVICE_HEADER, "a slice is computed in the activations of one that is under way",
+        "if (&other != &lane && other.busy) lane.queue->follow(*other.queue);",
+        "if (&other != &lane && other.busy && false) lane.queue->follow(*other.queue);"),
+    cuda(
+        "cuda-lane-wait", SESSION_DEVICE, "inputs are staged over those of a slice that is under way",
+        "  finish(lane);\n  return {lane.staged",
+        "  return {lane.staged"),
+    cuda(
+        "cuda-lane-shape", SESSION_DEVICE_HEADER, "a lane launches what was recorded of the other",
+        "shape.lane = next_;",
+        "shape.lane = 0;"),
+    cuda(
+        "cuda-lane-abandon", SESSION_DEVICE, "after an error work of the other lane goes on",
+        "if (lane.busy) lane.queue->wait_whatever_comes();",
+        "if (&lane == lanes_) lane.queue->wait_whatever_comes();"),
+    cuda(
+        "cuda-pictures-large", "models/pictures.cpp", "pictures too large for a device are left out",
+        "      const ImageExtent whole = {side, side};\n",
+        "      const ImageExtent whole = {side, side};\n      if (i >= 0) return;\n"),
+    Mutation(
+        "cuda-staging-parts", "models/slice_inputs.h", "each part of a large array is the first again",
+        "std::copy_n(array + at,",
+        "std::copy_n(array + 0 * at,", tests=("test_models",)),
+    Mutation(
+        "cuda-targets-alone", "core/device_cuda.cpp", "sm_90a passes for any device of its major version",
+        "e.alone ? e.capability == device :",
+        "false ? e.capability == device :", tests=("test_core",)),
     # Sessions on a device.
     cuda(
         "cuda-staging", "models/slice_inputs.h", "the caller's arrays are not staged",

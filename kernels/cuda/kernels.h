@@ -22,6 +22,7 @@ void embed(Stream stream, const EmbedArgs& p);
 void add_periodic(Stream stream, const AddPeriodicArgs& p);
 void patches_u8(Stream stream, const PatchesBatchArgs& p);
 void patches_f32(Stream stream, const PatchesBatchArgs& p);
+void resize(Stream stream, const ResizeBatchArgs& p);
 void gather_rows(Stream stream, const GatherRowsArgs& p);
 void clear(Stream stream, const ClearArgs& p);
 void store_heads(Stream stream, const StoreHeadsArgs& p);

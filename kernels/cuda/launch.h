@@ -31,12 +31,12 @@ void launch(const Geometry& g, Stream stream, void (*kernel)(Parameters...), con
   kernel<<<grid, static_cast<unsigned>(g.threads), static_cast<size_t>(g.shared_bytes),
            static_cast<cudaStream_t>(stream)>>>(arguments...);
 #else
-  static_cast<void>(stream);
   const auto size = [](int64_t n) { return static_cast<unsigned>(n); };
-  shim::run({{size(g.blocks_x), size(g.blocks_y), size(g.blocks_z)},
-             {static_cast<unsigned>(g.threads), 1, 1},
-             static_cast<size_t>(g.shared_bytes)},
-            [=] { kernel(arguments...); });  // copies, as a device has
+  shim::start(stream,
+              {{size(g.blocks_x), size(g.blocks_y), size(g.blocks_z)},
+               {static_cast<unsigned>(g.threads), 1, 1},
+               static_cast<size_t>(g.shared_bytes)},
+              [=] { kernel(arguments...); });  // copies, as a device has
 #endif
 }
 

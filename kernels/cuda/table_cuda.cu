@@ -19,6 +19,7 @@ const DeviceTable& cuda_table() {
       .add_periodic = cuda::add_periodic,
       .patches_u8 = cuda::patches_u8,
       .patches_f32 = cuda::patches_f32,
+      .resize = cuda::resize,
       .gather_rows = cuda::gather_rows,
       .clear = cuda::clear,
       .store_heads = cuda::store_heads,

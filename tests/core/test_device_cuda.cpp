@@ -11,9 +11,12 @@ CudaFacts h200() {
   return {.driver_version = 13000, .needed_version = 13000, .devices = 2, .ordinal = 1, .name = "H200", .major = 9};
 }
 
-std::string refusal(const CudaFacts& facts) {
+// What TUWEN_CUDA_ARCHITECTURES is by default.
+constexpr const char* kDefault = "80-real,86-real,89-real,90a-real,90-virtual";
+
+std::string refusal(const CudaFacts& facts, const char* targets = kDefault) {
   try {
-    require_cuda(facts, cuda_targets());
+    require_cuda(facts, read_cuda_targets(targets));
   } catch (const Error& error) {
     CHECK(error.code() == ErrorCode::unsupported);
     return error.what();
@@ -21,11 +24,11 @@ std::string refusal(const CudaFacts& facts) {
   return "";
 }
 
-std::string refusal_of(int major, int minor) {
+std::string refusal_of(int major, int minor, const char* targets = kDefault) {
   CudaFacts f = h200();
   f.major = major;
   f.minor = minor;
-  return refusal(f);
+  return refusal(f, targets);
 }
 
 }  // namespace
@@ -33,8 +36,26 @@ std::string refusal_of(int major, int minor) {
 TEST_CASE("cuda device: those with kernels, and those newer than the compiled intermediate code") {
   for (const auto& [major, minor] : {std::pair{8, 0}, {8, 6}, {8, 7}, {8, 9}, {9, 0}, {10, 0}, {12, 0}})
     CHECK(refusal_of(major, minor) == "");
-  CHECK_THAT(refusal_of(7, 5),
-             Catch::Matchers::Contains("sm_80, sm_86, sm_89, sm_90") && Catch::Matchers::Contains("H200, sm_75"));
+  CHECK_THAT(refusal_of(7, 5), Catch::Matchers::Contains("sm_80, sm_86, sm_89, sm_90a, or sm_90 and newer") &&
+                                   Catch::Matchers::Contains("H200, sm_75"));
+}
+
+TEST_CASE("cuda device: a build has code for what it was compiled for, and no other") {
+  CHECK(refusal_of(9, 0, "90a-real") == "");
+  CHECK_THAT(refusal_of(8, 9, "90a-real"), Catch::Matchers::Contains("expected a device of sm_90a, found H200, sm_89"));
+  CHECK(refusal_of(10, 0, "90a-real") != "");
+  CHECK(refusal_of(10, 0, "100a-real") == "");
+  CHECK(refusal_of(10, 3, "100a-real") != "");
+  CHECK(refusal_of(10, 3, "100f-real") == "");
+  CHECK(refusal_of(9, 0, "90a-virtual") == "");
+  CHECK(refusal_of(12, 0, "90a-virtual") != "");
+  CHECK(refusal_of(8, 6, "80-real") == "");
+  CHECK(refusal_of(9, 0, "80-real") != "");
+  CHECK(refusal_of(9, 0, "80") == "");  // code and PTX
+  CHECK(refusal_of(7, 5, "80") != "");
+  CHECK_THAT(refusal_of(8, 0, "90-virtual"), Catch::Matchers::Contains("expected a device of sm_90 and newer, found"));
+  for (const char* bad : {"sm_90", "90b-real", "native", "80,,90", "-real", "9"})
+    CHECK_THROWS_WITH(read_cuda_targets(bad), Catch::Matchers::Contains("CUDA architectures"));
 }
 
 TEST_CASE("cuda device: each thing that is missing has its own sentence") {

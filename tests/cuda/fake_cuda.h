@@ -8,9 +8,14 @@
 
 namespace tw::test {
 
-// Of the driver in use, which from here on records kernels as well as copies.
+// Kernels of this thread wait on the fake driver's streams, as copies do.
+inline void leave_kernels_to_driver() {
+  shim::keep_launches([](void* stream, std::function<void()> launch) { driver->put(stream, std::move(launch)); });
+}
+
+// Of the driver in use.
 inline Device fake_device() {
-  driver->keep_kernels = shim::keep_launches;
+  leave_kernels_to_driver();
   return {device_handle(kFake, 1), &cuda_table()};
 }
 

@@ -199,6 +199,17 @@ void attention_bf16_batch(const AttentionBatchArgs& p) { attend(p, kBf16); }
 void patches_u8_batch(const PatchesBatchArgs& p) { patches<cuda::patches_u8>(p, 1); }
 void patches_f32_batch(const PatchesBatchArgs& p) { patches<cuda::patches_f32>(p, kF32); }
 
+void resize(const ResizeBatchArgs& args, int64_t staged_bytes, int64_t between_bytes) {
+  Staged s("resize");
+  ResizeBatchArgs p = args;
+  p.staged = s.in(p.staged, staged_bytes);
+  p.pictures = s.in(p.pictures, p.count);
+  p.between = s.out(p.between, between_bytes);
+  p.result = s.out(p.result, p.count * p.side * p.side * 3);
+  cuda::resize(s.stream(), p);
+  s.finish();
+}
+
 void gather_rows(const GatherRowsArgs& args, int64_t rows_of_x) {
   Staged s("gather_rows");
   GatherRowsArgs p = args;

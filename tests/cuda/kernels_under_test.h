@@ -15,6 +15,7 @@ void attention_batch(const AttentionBatchArgs& p);
 void attention_bf16_batch(const AttentionBatchArgs& p);
 void patches_u8_batch(const PatchesBatchArgs& p);
 void patches_f32_batch(const PatchesBatchArgs& p);
+void resize(const ResizeBatchArgs& p, int64_t staged_bytes, int64_t between_bytes);
 void gather_rows(const GatherRowsArgs& p, int64_t rows_of_x);
 void clear(const ClearArgs& p);
 void store_heads(const StoreHeadsArgs& p);

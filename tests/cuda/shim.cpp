@@ -20,7 +20,10 @@ Device device_under_test() {
 }
 
 DeviceHandle memory_under_test() { return memory; }
-void set_memory_under_test(const DeviceHandle& device) { memory = device; }
+void set_memory_under_test(const DeviceHandle& device) {
+  leave_kernels_to_driver();
+  memory = device;
+}
 
 void in_every_order(const std::function<void()>& body) {
 #ifdef __SANITIZE_ADDRESS__

@@ -39,11 +39,12 @@ std::byte* Staged::copy_of(const void* host, int64_t bytes, std::byte* result) {
   const auto* from = static_cast<const std::byte*>(host);
   const int64_t misaligned = static_cast<int64_t>(reinterpret_cast<uintptr_t>(host)) % kBoundary;
   const int64_t offset = kBoundary + misaligned, size = offset + bytes + kBoundary;
-  std::vector<std::byte>& image = sources_.emplace_back(static_cast<size_t>(size), kBeside);
+  std::vector<std::byte> image(static_cast<size_t>(size), kBeside);
   if (bytes > 0) std::memcpy(image.data() + offset, from, static_cast<size_t>(bytes));
   Array& a = arrays_.emplace_back(
       Array{from, bytes, offset, Buffer::on_device(*device_.api, size, "an array of a test"), result});
   queue_->copy(a.memory.data(), image.data(), size);
+  queue_->wait();
   return a.memory.data() + offset;
 }
 

@@ -1,7 +1,6 @@
 // The host's arrays as one operation under test can use them.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,7 +59,6 @@ class Staged {
   std::unique_ptr<DeviceScope> scope_;
   std::unique_ptr<DeviceQueue> queue_;
   std::vector<Array> arrays_;
-  std::deque<std::vector<std::byte>> sources_;  // of copies under way
 };
 
 }  // namespace tw::test

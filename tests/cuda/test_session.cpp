@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "tests/cuda/fake_cuda.h"
+#include "tests/cuda/picture_cases.h"
 #include "tests/cuda/tower_cases.h"
 #include "tests/support/expect_error.h"
 
@@ -121,10 +122,10 @@ TEST_CASE("cuda session: weights are on a device once, for all its sessions, as 
     const size_t with_one = fake.memory.size();
     const int calls = fake.calls;
     const Session second(model, {.device = fake_device()});
-    CHECK(fake.memory.size() == with_one + 2);  // activations and inputs
-    CHECK(fake.calls - calls == 7);
+    CHECK(fake.memory.size() == with_one + 3);  // activations and inputs
+    CHECK(fake.calls - calls == 11);
     CHECK(model->on_device(fake_device().handle)->weight_bytes() == model->weight_bytes());
-    CHECK(fake.streams.size() == 2);
+    CHECK(fake.streams.size() == 4);
   }
   CHECK_FALSE(fake.memory.empty());
   CHECK(fake.mapped.empty());
@@ -181,6 +182,60 @@ TEST_CASE("cuda session: whichever call of the driver fails, there is one error,
   }
 }
 
+TEST_CASE("cuda session: slices of a call take turns, on pixels, texts and pictures, and no result depends on that") {
+  Driver fake;
+  driver = &fake;
+  const auto model = load(tiny_config());
+  Session small(model, {.max_rows = 1, .device = fake_device()}), large(model, {.device = fake_device()});
+  Random random(9);
+  constexpr int64_t kTexts = 3, kTokens = 18, kImages = 5, kWidth = 12;
+  std::vector<int32_t> ids;
+  std::vector<int64_t> offsets = {0};
+  for (int64_t i = 0; i < kTexts; ++i) {
+    for (int64_t t = 0; t < kTokens; ++t) ids.push_back(static_cast<int32_t>(random.integer(0, 19)));
+    offsets.push_back(std::ssize(ids));
+  }
+  const std::vector<float> values = random.uniform_vector(kImages * 8 * 8 * 3, -2, 2);
+  const std::vector<Image> pictures = some_pictures(7);
+  const ImageProcessorOptions options = ways_to(8, ResizeFilter::bicubic)[1];
+  const auto encode_many = [&](Session& session) {
+    std::vector<float> out((kTexts + kImages) * kWidth);
+    session.encode_texts({ids, offsets, {}, {}}, std::span(out).first(kTexts * kWidth));
+    session.encode_images({values.data(), false, nullptr, kImages}, std::span(out).last(kImages * kWidth));
+    const std::vector<float> more = encode(session, options, pictures);
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  };
+  const std::vector<float> expected = encode_many(large);
+  CHECK(fake.follows == 0);
+  CHECK(encode_many(small) == expected);
+  CHECK(fake.follows == 1 + 1 + 2);  // slices that are not the first: of two texts, of four images
+  const int before = fake.launches;
+  for (int times = 0; times < 3; ++times) CHECK(encode_many(small) == expected);
+  CHECK(fake.launches > before + 12);
+
+  // Whichever call fails, the next call of the session starts afresh.
+  const int calls_before = fake.calls;
+  encode_many(small);
+  const int calls = fake.calls - calls_before;
+  int failures = 0;
+  for (int n = 1; n <= calls; ++n) {
+    CAPTURE(n);
+    fake.fails_at = fake.calls + n;
+    try {
+      const std::vector<float> out = encode_many(small);
+      CHECK(out == expected);
+    } catch (const Error& e) {
+      ++failures;
+      REQUIRE(e.detail().found == kFake.describe(kLost));
+    }
+    fake.fails_at = 0;
+    for (const FakeStream& s : fake.work) REQUIRE(s.waiting.empty());
+    if (n % 16 == 0) REQUIRE(encode_many(small) == expected);
+  }
+  CHECK(failures > calls - 8);  // all but what gives the thread its device back
+}
+
 TEST_CASE("cuda session: one that failed can be tried again, and others do not notice") {
   Driver fake;
   driver = &fake;
@@ -200,7 +255,7 @@ TEST_CASE("cuda session: one that failed can be tried again, and others do not n
       failed = true;
     }
     fake.fails_at = 0;
-    if (n <= 3) CHECK(failed);  // use, launch, wait
+    if (n <= 4) CHECK(failed);  // use, copy, launch, wait
     CHECK(encode_all(b, in) == expected);
     CHECK(encode_all(a, in) == expected);
     if (n == 12) break;

@@ -1,9 +1,11 @@
 // A device of host memory, of which any call can be told to fail.
 #pragma once
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <set>
 #include <utility>
@@ -17,19 +19,67 @@ inline constexpr int kOutOfMemory = 2, kLost = 719;
 
 using Recorded = std::vector<std::function<void()>>;
 
+// What was put on a stream and is not done.
+struct FakeStream {
+  struct Work {
+    std::function<void()> run;
+    void* earlier = nullptr;  // the stream that has to have done `pieces` before
+    int64_t pieces = 0;
+  };
+  void* stream;
+  std::deque<Work> waiting = {};
+  int64_t put = 0, done = 0;  // pieces of work
+};
+
 // What the fake driver is asked. One at a time: its functions have no argument to find it by.
+//
+// Work waits on its stream until somebody waits for that, and then all streams take turns, a piece each, as far as what
+// they have to follow permits: whoever needs another order and did not ask for it finds out.
 struct Driver {
   int fails_at = 0;  // the call, from 1, that returns `error`; 0: none
   int error = kLost;
   int calls = 0;
   int current = 0;  // device of the thread
   std::set<void*> memory, mapped, streams, recordings;
-  Recorded* recording = nullptr;                  // of copies now
-  void (*keep_kernels)(Recorded*) = [](auto) {};  // where there are any
-  int launches = 0;                               // of recordings
+  std::vector<FakeStream> work;  // of `streams`
+  Recorded* recording = nullptr;
+  void* recorded_stream = nullptr;
+  int launches = 0;  // of recordings
+  int follows = 0;
 
   int next() { return ++calls == fails_at ? error : 0; }
   bool nothing_left() const { return memory.empty() && mapped.empty() && streams.empty() && recordings.empty(); }
+
+  FakeStream& of(void* stream) {
+    const auto found = std::find_if(work.begin(), work.end(), [=](const FakeStream& s) { return s.stream == stream; });
+    REQUIRE(found != work.end());
+    return *found;
+  }
+  void put(void* stream, std::function<void()> run) {
+    if (recording != nullptr && stream == recorded_stream) return recording->push_back(std::move(run));
+    put_work(stream, {std::move(run)});
+  }
+  void put_work(void* stream, FakeStream::Work piece) {
+    FakeStream& s = of(stream);
+    s.waiting.push_back(std::move(piece));
+    ++s.put;
+  }
+  void finish(void* stream) {
+    while (!of(stream).waiting.empty()) {
+      bool moved = false;
+      for (FakeStream& s : work) {
+        if (s.waiting.empty()) continue;
+        const FakeStream::Work& first = s.waiting.front();
+        if (first.earlier != nullptr && of(first.earlier).done < first.pieces) continue;
+        const auto run = std::move(s.waiting.front().run);
+        s.waiting.pop_front();
+        ++s.done;
+        moved = true;
+        if (run) run();
+      }
+      REQUIRE(moved);
+    }
+  }
 };
 inline Driver* driver = nullptr;
 
@@ -62,20 +112,39 @@ inline const DeviceApi kFake = {
     .release = [](void* memory) { return release_from(driver->memory, memory); },
     .allocate_mapped = [](void** memory, int64_t bytes) { return allocate_in(driver->mapped, memory, bytes); },
     .release_mapped = [](void* memory) { return release_from(driver->mapped, memory); },
-    .create_stream = [](void** stream) { return allocate_in(driver->streams, stream, 1); },
-    .destroy_stream = [](void* stream) { return release_from(driver->streams, stream); },
+    .create_stream =
+        [](void** stream) {
+          if (const int error = allocate_in(driver->streams, stream, 1)) return error;
+          driver->work.push_back({*stream});
+          return 0;
+        },
+    .destroy_stream =
+        [](void* stream) {
+          CHECK(driver->of(stream).waiting.empty());
+          std::erase_if(driver->work, [=](const FakeStream& s) { return s.stream == stream; });
+          return release_from(driver->streams, stream);
+        },
     .copy =
         [](void* to, const void* from, int64_t bytes, void* stream) {
           CHECK(driver->streams.count(stream) == 1);
           if (const int error = driver->next()) return error;
-          const auto copy = [=] { std::memcpy(to, from, static_cast<size_t>(bytes)); };
-          driver->recording != nullptr ? driver->recording->push_back(copy) : copy();
+          driver->put(stream, [=] { std::memcpy(to, from, static_cast<size_t>(bytes)); });
+          return 0;
+        },
+    .follow =
+        [](void* stream, void* earlier) {
+          CHECK(driver->recording == nullptr);
+          if (const int error = driver->next()) return error;
+          ++driver->follows;
+          driver->put_work(stream, {{}, earlier, driver->of(earlier).put});
           return 0;
         },
     .wait =
-        [](void*) {
+        [](void* stream) {
           CHECK(driver->recording == nullptr);
-          return driver->next();
+          const int error = driver->next();
+          driver->finish(stream);  // after an error too
+          return error;
         },
     .begin_recording =
         [](void* stream) {
@@ -83,13 +152,12 @@ inline const DeviceApi kFake = {
           CHECK(driver->recording == nullptr);
           if (const int error = driver->next()) return error;
           driver->recording = new Recorded;
-          driver->keep_kernels(driver->recording);
+          driver->recorded_stream = stream;
           return 0;
         },
     .end_recording =
         [](void*, void** recording) {
           Recorded* done = std::exchange(driver->recording, nullptr);
-          driver->keep_kernels(nullptr);
           if (const int error = driver->next()) return delete done, error;
           driver->recordings.insert(done);
           *recording = done;
@@ -101,7 +169,7 @@ inline const DeviceApi kFake = {
           CHECK(driver->recordings.count(recording) == 1);
           if (const int error = driver->next()) return error;
           ++driver->launches;
-          for (const auto& work : *static_cast<Recorded*>(recording)) work();
+          for (const auto& run : *static_cast<Recorded*>(recording)) driver->put_work(stream, {run});
           return 0;
         },
     .release_recording =

@@ -282,16 +282,20 @@ void Block::begin_copy(const Copy& copy) {
 
 thread_local Block* running = nullptr;
 thread_local Settings settings_in_use;
-thread_local std::vector<std::function<void()>>* kept_launches = nullptr;
+thread_local void (*keep_launch)(void* stream, std::function<void()> launch) = nullptr;
 
 }  // namespace
 
 void set_settings(const Settings& settings) { settings_in_use = settings; }
 
-void keep_launches(std::vector<std::function<void()>>* kept) { kept_launches = kept; }
+void keep_launches(void (*keep)(void* stream, std::function<void()> launch)) { keep_launch = keep; }
+
+void start(void* stream, const Launch& launch, const std::function<void()>& body) {
+  if (keep_launch == nullptr || stream == nullptr) return run(launch, body);
+  keep_launch(stream, [launch, body] { run(launch, body); });
+}
 
 void run(const Launch& launch, const std::function<void()>& body) {
-  if (kept_launches != nullptr) return kept_launches->push_back([launch, body] { run(launch, body); });
   const uint64_t threads = uint64_t{launch.block.x} * launch.block.y * launch.block.z;
   if (running != nullptr) running->fail("a launch from within a kernel");
   if (threads == 0 || threads > 1024) throw BlockError("a block of " + std::to_string(threads) + " threads");

@@ -44,8 +44,11 @@ struct BlockError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Where launches of this CPU thread go instead of being run, until told null.
-void keep_launches(std::vector<std::function<void()>>* kept);
+// Who gets the launches of this CPU thread on a stream, instead of their being run; null: nobody.
+void keep_launches(void (*keep)(void* stream, std::function<void()> launch));
+
+// run(), or left to who keeps launches.
+void start(void* stream, const Launch& launch, const std::function<void()>& body);
 
 // Runs `body` once per thread of each block, blocks one after the other. Throws BlockError; launches do not nest.
 void run(const Launch& launch, const std::function<void()>& body);
