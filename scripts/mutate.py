@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Mutation check: breaks the source in one small way at a time and demands that the tests notice.
 
-    scripts/mutate.py                 every mutation of scripts/mutations.py: about an hour on two idle cores
+    scripts/mutate.py                 every mutation of scripts/mutations: about an hour on two idle cores
     scripts/mutate.py gemm attention  those whose name contains one of the words
     scripts/mutate.py --list
 

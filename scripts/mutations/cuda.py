@@ -1,0 +1,219 @@
+"""Of the kernels of a device, and of sessions there."""
+
+from mutations.mutation import Mutation
+
+VIT_HEADER = "models/vit.h"
+BERT = "models/bert.cpp"
+SESSION = "models/session.cpp"
+CUDA_LINEAR = "kernels/cuda/linear.cu"
+CUDA_LINEAR_BF16 = "kernels/cuda/linear_bf16.cu"
+CUDA_ATTENTION = "kernels/cuda/attention.cu"
+CUDA_ATTENTION_BF16 = "kernels/cuda/attention_bf16.cu"
+CUDA_RESIZE = "kernels/cuda/resize.cu"
+STAGED_PICTURES = "models/staged_pictures.cpp"
+SESSION_DEVICE, SESSION_DEVICE_HEADER = "models/session_device.cpp", "models/session_device.h"
+
+
+def cuda(*arguments):
+    return Mutation(*arguments, tests=("test_cuda",))
+
+
+CUDA = [
+    # Fragments: who holds which element.
+    cuda(
+        "cuda-fragment-row", CUDA_LINEAR_BF16, "the rows of an accumulator",
+        "lane / 4 + e / 2 * 8;",
+        "lane / 4 + e % 2 * 8;"),
+    cuda(
+        "cuda-fragment-key", CUDA_ATTENTION_BF16, "which keys a matrix of the second operand has",
+        "ks + (group * 16 + matrix / 2 * 8",
+        "ks + (group * 16 + matrix % 2 * 8"),
+    cuda(
+        "cuda-fragment-probability", CUDA_ATTENTION_BF16, "probabilities as a first operand",
+        "round_bf16_pair(right[0], right[1]), round_bf16_pair(right[2], right[3])",
+        "round_bf16_pair(right[2], right[3]), round_bf16_pair(right[0], right[1])"),
+    cuda(
+        "cuda-quad", "kernels/cuda/device_ops.h", "a maximum over half of the lanes of a row",
+        "return fmaxf(v, __shfl_xor_sync(kAllLanes, v, 2));",
+        "return v;"),
+    cuda(
+        "cuda-shim-mma", "kernels/cuda/host_shim/warp.cpp", "the emulated layout itself",
+        "a[g + i % 2 * 8][2 * t + e + i / 2 * 8]",
+        "a[g + i / 2 * 8][2 * t + e + i % 2 * 8]"),
+    # Barriers and copies under way.
+    cuda(
+        "cuda-barrier-bf16", CUDA_LINEAR_BF16, "no barrier between a step's arrival and its use",
+        "    __syncthreads();  // this step is there for all, and all are done with the stage that is loaded next\n",
+        ""),
+    cuda(
+        "cuda-barrier-reuse", CUDA_LINEAR, "a stage is loaded while others still read it",
+        "    }\n    __syncthreads();\n",
+        "    }\n"),
+    cuda(
+        "cuda-barrier-warp", CUDA_ATTENTION, "weights are read before other lanes have written theirs",
+        "    __syncwarp();\n",
+        ""),
+    cuda(
+        "cuda-barrier-divergent", CUDA_ATTENTION_BF16, "warps without queries leave before the barriers",
+        "  uint32_t query[kPadded / 16][4] = {};",
+        "  if (!asks) return;\n  uint32_t query[kPadded / 16][4] = {};"),
+    cuda(
+        "cuda-copies-wait", CUDA_LINEAR_BF16, "one group of copies too many may be under way",
+        "copies_wait<kBf16Stages - 2>();",
+        "copies_wait<kBf16Stages - 1>();"),
+    # Swizzles.
+    cuda(
+        "cuda-swizzle-written", CUDA_LINEAR_BF16, "weights are written where they are not read",
+        "copy_async<16>(to.w + w_word(strip, line, quad),",
+        "copy_async<16>(to.w + strip * kStripWords + line * kLineWords + quad * 4,"),
+    cuda(
+        "cuda-swizzle-banks", CUDA_LINEAR_BF16, "rows of activations share banks",
+        "(chunk ^ (row / 2 % kRowChunks))",
+        "(chunk ^ (row / 4 % kRowChunks))"),
+    # Bounds.
+    cuda(
+        "cuda-bound-row", CUDA_LINEAR_BF16, "the row behind the last is read",
+        "const bool there = row0 + r < p.rows;",
+        "const bool there = row0 + r <= p.rows;"),
+    cuda(
+        "cuda-bound-key", CUDA_ATTENTION_BF16, "the key behind the last counts",
+        "in_group * 2 + i % 2 < left ?",
+        "in_group * 2 + i % 2 <= left ?"),
+    cuda(
+        "cuda-bound-k", CUDA_LINEAR, "the last k of a step that is not full",
+        "left > 0 ? static_cast<int>(left) * 4 : 0;",
+        "left > 0 ? static_cast<int>(left - 1) * 4 : 0;"),
+    cuda(
+        "cuda-geometry-queries", "kernels/cuda/geometry.h", "queries behind the last full tile have no block",
+        "ceil_div(most_queries, int64_t{kTileQueries})",
+        "most_queries / kTileQueries"),
+    # Arithmetic.
+    cuda(
+        "cuda-fading", CUDA_ATTENTION_BF16, "sums of earlier keys are not scaled to a new maximum",
+        "total[half] *= fading;",
+        ""),
+    cuda(
+        "cuda-mean-error", "kernels/cuda/rows.cu", "what rounding the mean leaves",
+        "const float shift = warp_sum(rest) * share;",
+        "const float shift = warp_sum(rest) * 0.0f;"),
+    cuda(
+        "cuda-most-queries", "kernels/ops_device.cpp", "the last sequence's length stands for the longest",
+        "most_queries = std::max(most_queries, s.queries);",
+        "most_queries = s.queries;"),
+    # Rows that move, and the copies that a card's tests work on.
+    cuda(
+        "cuda-clear-column", "kernels/cuda/inputs.cu", "one column too many is cleared",
+        "for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads)\n    static_cast<uint16_t*>(p.y)",
+        "for (int64_t c = thread_x(); c <= p.columns; c += kColumnThreads)\n    static_cast<uint16_t*>(p.y)"),
+    cuda(
+        "cuda-heads-past", "kernels/cuda/inputs.cu", "former keys of all heads but the first",
+        "b.before + (unit * b.past + key)",
+        "b.before + (unit * keys + key)"),
+    cuda(
+        "cuda-copies-alignment", "tests/cuda/staged.cpp", "copies lie on boundaries whatever the originals do",
+        "offset = kBoundary + misaligned,",
+        "offset = kBoundary + 0 * misaligned,"),
+    cuda(
+        "cuda-copies-beside", "tests/cuda/staged.cpp", "what is written behind an array is not found",
+        "|| !std::all_of(last,",
+        "|| false && !std::all_of(last,"),
+    # Resize on a device.
+    cuda(
+        "cuda-resize-rounding", CUDA_RESIZE, "sums are cut off, not rounded",
+        "int32_t sum = 1 << 21;",
+        "int32_t sum = 0;"),
+    cuda(
+        "cuda-resize-clamp", CUDA_RESIZE, "sums above 255 wrap around",
+        "sum > 255 ? 255 : sum",
+        "sum"),
+    cuda(
+        "cuda-resize-step", CUDA_RESIZE, "the first pass steps along rows where it should go down",
+        "p.vertical_first ? row : 3, window",
+        "3, window"),
+    cuda(
+        "cuda-resize-left", CUDA_RESIZE, "pictures narrower than the crop begin at its left edge",
+        "% row) / 3 - p.left;",
+        "% row) / 3;"),
+    cuda(
+        "cuda-resize-blocks", CUDA_RESIZE, "the first pass ends with its first block",
+        "pass(p.most_between, resize_first_kernel);",
+        "pass(p.most_between < kElementThreads ? p.most_between : kElementThreads, resize_first_kernel);"),
+    cuda(
+        "cuda-resize-order", "kernels/resize.cpp", "a device always resizes horizontally first",
+        "vertical_first_ = is_vertical_first(order, source_height, source_width, height, width);",
+        "vertical_first_ = is_vertical_first(order, source_height, source_width, height, width) && false;"),
+    cuda(
+        "cuda-resize-crop", STAGED_PICTURES, "windows are those of the whole picture, of which a part is staged",
+        "w.first -= first;",
+        "w.first -= 0;"),
+    cuda(
+        "cuda-resize-weights", STAGED_PICTURES, "and their weights those of all outputs",
+        "w.weights -= first_weight;",
+        "w.weights -= 0;"),
+    cuda(
+        "cuda-resize-share", STAGED_PICTURES, "what lies between the passes is not counted",
+        "if (std::max(bytes, between) > share(side_)) return false;",
+        "if (bytes > share(side_)) return false;"),
+    cuda(
+        "cuda-resize-place", STAGED_PICTURES, "all pictures of a slice lie at its beginning",
+        "const int64_t at = used_.fetch_add(bytes, std::memory_order_relaxed);",
+        "const int64_t at = 0 * used_.fetch_add(bytes, std::memory_order_relaxed);"),
+    # Slices that overlap.
+    cuda(
+        "cuda-lane-order", SESSION_DEVICE_HEADER, "a slice is computed in the activations of one that is under way",
+        "if (&other != &lane && other.busy) lane.queue->follow(*other.queue);",
+        "if (&other != &lane && other.busy && false) lane.queue->follow(*other.queue);"),
+    cuda(
+        "cuda-lane-wait", SESSION_DEVICE, "inputs are staged over those of a slice that is under way",
+        "  finish(lane);\n  return {lane.staged",
+        "  return {lane.staged"),
+    cuda(
+        "cuda-lane-shape", SESSION_DEVICE_HEADER, "a lane launches what was recorded of the other",
+        "shape.lane = next_;",
+        "shape.lane = 0;"),
+    cuda(
+        "cuda-lane-abandon", SESSION_DEVICE, "after an error work of the other lane goes on",
+        "if (lane.busy) lane.queue->wait_whatever_comes();",
+        "if (&lane == lanes_) lane.queue->wait_whatever_comes();"),
+    cuda(
+        "cuda-pictures-large", "models/pictures.cpp", "pictures too large for a device are left out",
+        "      const ImageExtent whole = {side, side};\n",
+        "      const ImageExtent whole = {side, side};\n      if (i >= 0) return;\n"),
+    Mutation(
+        "cuda-staging-parts", "models/slice_inputs.h", "each part of a large array is the first again",
+        "std::copy_n(array + at,",
+        "std::copy_n(array + 0 * at,", tests=("test_models",)),
+    Mutation(
+        "cuda-targets-alone", "core/device_cuda.cpp", "sm_90a passes for any device of its major version",
+        "e.alone ? e.capability == device :",
+        "false ? e.capability == device :", tests=("test_core",)),
+    # Sessions on a device.
+    cuda(
+        "cuda-staging", "models/slice_inputs.h", "the caller's arrays are not staged",
+        "if (!is_staging_ || array == nullptr) return array;",
+        "return array;"),
+    cuda(
+        "cuda-upload", BERT, "a layer's last norm is not copied to the device",
+        "    upload.copy(to.output_norm, b.output_norm);\n",
+        ""),
+    cuda(
+        "cuda-wide-heads", VIT_HEADER, "heads of any width are attended to in bf16",
+        "config_.head_dim() > kWidestDeviceHead ? DType::f32 : activations",
+        "activations"),
+    cuda(
+        "cuda-copy-kept", "models/chinese_clip.cpp", "every session has a copy of the weights of its own",
+        "if (copy.device == device) return copy.model;",
+        "if (copy.device == device && false) return copy.model;"),
+    cuda(
+        "cuda-shape-longest", SESSION, "texts of other lengths pass for the same shape",
+        "longest = std::max(longest, length);",
+        "longest = 1;"),
+    cuda(
+        "cuda-record-first", "models/recorded_slices.h", "a slice that may never come again is recorded",
+        "if (slice.times == 2)",
+        "if (slice.times == 1)"),
+    Mutation(
+        "cuda-fork", "core/device.cpp", "a forked child uses its parent's device",
+        "here != device.process",
+        "here < 0", tests=("test_core",)),
+]

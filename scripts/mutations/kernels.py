@@ -1,0 +1,319 @@
+"""Of the kernels of the CPU and the operations over them."""
+
+from mutations.mutation import Mutation
+
+GEMM = "kernels/cpu/gemm-inl.h"
+ATTENTION = "kernels/cpu/attention-inl.h"
+ATTENTION_BF16 = "kernels/cpu/attention_bf16-inl.h"
+AMX = "kernels/cpu/amx_avx512.cpp"
+INT8 = "kernels/cpu/gemm_int8-inl.h"
+ROWS = "kernels/cpu/rows-inl.h"
+MATH = "kernels/cpu/math-inl.h"
+INPUTS = "kernels/cpu/inputs-inl.h"
+RESIZE = "kernels/cpu/resize-inl.h"
+AVX512 = "kernels/cpu/simd_avx512.h"
+PRODUCT = "kernels/ops_product.cpp"
+ATTENTION_OPS = "kernels/ops_attention.cpp"
+PACK = "kernels/pack.cpp"
+RESIZE_TAPS = "kernels/resize.cpp"
+
+KERNELS = [
+    # Matrix products.
+    Mutation(
+        "gemm-drop-k-step", GEMM, "the last step of k",
+        "for (int64_t step = 0; step < groups; ++step) {",
+        "for (int64_t step = 0; step + 1 < groups; ++step) {"),
+    Mutation(
+        "gemm-skip-last-row", GEMM, "the last row of a product",
+        "for_each_row_tile(rows, tiles, [&](auto mr,",
+        "for_each_row_tile(rows - 1, tiles, [&](auto mr,"),
+    Mutation(
+        "gemm-stale-bias", GEMM, "every tile gets the first tile's bias",
+        "V::load(d.bias + column + c, lanes)",
+        "V::load(d.bias + c, lanes)"),
+    Mutation(
+        "gemm-last-column", GEMM, "the last column of a partial vector",
+        "body(j, j * V::kLanes, First{static_cast<int>(left)});",
+        "body(j, j * V::kLanes, First{static_cast<int>(left) - 1});"),
+    Mutation(
+        "gemm-wrong-strip", GEMM, "later tiles use the first strips of weights",
+        "reinterpret_cast<const char*>(p.weights + column * p.k + first * kStrip), kLineBytes * p.k,",
+        "reinterpret_cast<const char*>(p.weights + first * kStrip), kLineBytes * p.k,"),
+    Mutation(
+        "gemm-sum-range-lost", GEMM, "a product forgets all sums of 192 but the last",
+        "sum = V::load(before) + sum; };",
+        "(void)before; };"),
+    Mutation(
+        "gemm-range-sums", GEMM, "the sums of a long product do not wait by row",
+        "depth.sums + row * kPanel + column;",
+        "depth.sums + column;"),
+    Mutation(
+        "gemm-range-lost", GEMM, "a long product forgets its ranges but the last",
+        "} else if (first > 0) {",
+        "} else if (first < 0) {"),
+    Mutation(
+        "gemm-residual-lost", GEMM, "the output is replaced, not added to",
+        "acc.at[i][j] = acc.at[i][j] + V::load(y + i * d.y_stride + c, lanes);",
+        "acc.at[i][j] = acc.at[i][j];"),
+    Mutation(
+        "gemm-activation-row", GEMM, "the first row of a tile is not activated",
+        "activate_row<V>(activation, rows, rows, MR * NS * 16);",
+        "activate_row<V>(activation, rows + NS * 16, rows + NS * 16, (MR - 1) * NS * 16);"),
+    Mutation(
+        "gemm-swap-lanes", PACK, "the first two columns of every strip change places",
+        "store(strip, __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5));",
+        "store(strip, __builtin_shufflevector(ab_low, cd_low, 1, 0, 4, 5));"),
+    Mutation(
+        "gemm-pack-last-k", PACK, "the last k is packed as its neighbour",
+        "for (int64_t k = done; k < k_; ++k) strip[k * kStrip + lane] = in[lane * k_ + k];",
+        "for (int64_t k = done; k < k_; ++k) strip[k * kStrip + lane] = in[lane * k_ + (k == k_ - 1 && k > 0 ? k - 1 : k)];"),
+    # bf16, bytes and tiles.
+    Mutation(
+        "bf16-pack-swap", PACK, "the two halves of every pair of weights change places",
+        "return (k / 2 * kStrip + lane) * 2 + k % 2; }",
+        "return (k / 2 * kStrip + lane) * 2 + 1 - k % 2; }"),
+    Mutation(
+        "bf16-odd-half", GEMM, "the odd half of every pair is left out where pairs are widened",
+        "for (int half = 1; half >= 0; --half) {",
+        "for (int half = 0; half >= 0; --half) {"),
+    Mutation(
+        "bf16-widened-tail", GEMM, "pairs that fill no vector are not widened",
+        "for (; n < count; ++n) {",
+        "for (; n + 1 < count; ++n) {"),
+    Mutation(
+        "bf16-attention-values", ATTENTION_BF16, "the last key of an odd number has no value",
+        "const uint16_t* odd = last ? zeros : even + p.v_stride + c;",
+        "const uint16_t* odd = p.keys - j <= 3 ? zeros : even + p.v_stride + c;"),
+    Mutation(
+        "bf16-attention-padding", ATTENTION_BF16, "probabilities behind the last key are left as they were",
+        "clear(weights + i * key_depth + p.keys, key_depth - p.keys);",
+        "clear(weights + i * key_depth + p.keys, 0);"),
+    Mutation(
+        "amx-shifted-rows", AMX, "the rows of the last tile come from the wrong place",
+        "return row <= last ? row : last > 0 ? last : int64_t{0};",
+        "return row <= last ? row : last > 0 ? last - 1 : int64_t{0};", needs="amx_tile"),
+    Mutation(
+        "amx-second-strip", AMX, "the second strip of a block is the first again",
+        "_tile_loadd(7, b.strip + b.strip_bytes + step * kTileBytes, kLineBytes);",
+        "_tile_loadd(7, b.strip + step * kTileBytes, kLineBytes);", needs="amx_tile"),
+    Mutation(
+        "amx-last-step", AMX, "the last line of k",
+        "for (int64_t step = 0; step < b.steps; ++step) {",
+        "for (int64_t step = 0; step + 1 < b.steps; ++step) {", needs="amx_tile"),
+    Mutation(
+        "amx-unfinished-row", AMX, "a row of every block is not finished",
+        "while (row != end) finish_one();",
+        "while (row != end && row + 1 != end) finish_one();\n    row = end;", needs="amx_tile"),
+    Mutation(
+        "int8-zero-point", INT8, "every row gets the first row's zero point",
+        "P::to_float(sums.at[i][j], p.x_zero[row + i], p.w_sum + c)",
+        "P::to_float(sums.at[i][j], p.x_zero[0], p.w_sum + c)"),
+    Mutation(
+        "int8-scale", INT8, "every row gets the first row's scale",
+        "(w_scale * V(p.x_scale[row + i]))",
+        "(w_scale * V(p.x_scale[0]))"),
+    Mutation(
+        "int8-input-kept", PRODUCT, "what an earlier product read is taken for what this one reads",
+        "q.multiplier, ex.sequence - 1}",
+        "q.multiplier, ex.in_quantized.used_by}"),
+    Mutation(
+        "gemm-ops-stale-bias", PRODUCT, "every panel gets the first panel's bias",
+        ".bias = w.bias == nullptr ? nullptr : w.bias + n0,\n"
+        "                        .y = y.f32_row(m0) + n0,\n"
+        "                        .y_stride = y.stride,\n"
+        "                        .rows = m1 - m0,\n"
+        "                        .columns = columns,\n"
+        "                        .k = w.k,",
+        ".bias = w.bias,\n"
+        "                        .y = y.f32_row(m0) + n0,\n"
+        "                        .y_stride = y.stride,\n"
+        "                        .rows = m1 - m0,\n"
+        "                        .columns = columns,\n"
+        "                        .k = w.k,"),
+    Mutation(
+        "gemm-ops-row-block", PRODUCT, "rows at the seam of two blocks",
+        "rows * (block + 1) / pieces.blocks,\n"
+        "         next",
+        "rows * (block + 1) / pieces.blocks - (block + 1 < pieces.blocks),\n"
+        "         next"),
+    Mutation(
+        "gemm-reference-k", "kernels/reference/linear.cpp", "the last k of the reference's product",
+        "sum += static_cast<double>(p.x[m * p.x_stride + k]) * static_cast<double>(strip[k * kStrip + n % kStrip]);",
+        "sum += k + 1 == p.k ? 0.0 : static_cast<double>(p.x[m * p.x_stride + k]) * static_cast<double>(strip[k * kStrip + n % kStrip]);"),
+    Mutation(
+        "similarity-scale", GEMM, "the scale of the logits",
+        "= p.scale * sum(total);",
+        "= sum(total);"),
+    # Attention.
+    Mutation(
+        "attention-drop-key", ATTENTION, "the last key has no part in the sum of values",
+        "scores, keys_padded, values, p.keys, rows, p.width);",
+        "scores, keys_padded, values, p.keys - 1, rows, p.width);"),
+    Mutation(
+        "attention-key-not-counted", ATTENTION, "the last key is missing from the softmax",
+        "exponentials<V>(row, row, p.keys, p.scale, largest);",
+        "exponentials<V>(row, row, p.keys - 1, p.scale, largest);"),
+    Mutation(
+        "attention-max-misses-key", ATTENTION, "the maximum does not see the last key",
+        "largest_scaled<V>(row, p.keys, p.scale);",
+        "largest_scaled<V>(row, p.keys - (p.keys > 1), p.scale);"),
+    Mutation(
+        "attention-stale-sum", ATTENTION, "rows of a tile are divided by the first row's sum",
+        "V(factor[i])",
+        "V(factor[0])"),
+    Mutation(
+        "attention-reads-past-keys", ATTENTION, "keys beyond the sequence are read",
+        "p.k_stride, count,",
+        "p.k_stride, kStrip + 0 * count,"),
+    Mutation(
+        "attention-last-value-column", ATTENTION, "the last column of a partial strip of V",
+        ": left > 0        ? V::load(row + c, First{static_cast<int>(left)})",
+        ": left > 1        ? V::load(row + c, First{static_cast<int>(left) - 1})"),
+    Mutation(
+        "attention-second-tile", ATTENTION, "later tiles of queries repeat the first one's",
+        "p.q + first * p.q_stride, p.q_stride, keys",
+        "p.q, p.q_stride, keys"),
+    Mutation(
+        "attention-scale", ATTENTION_OPS, "scores are divided by the root of the whole width",
+        "1.0f / std::sqrt(static_cast<float>(width))",
+        "1.0f / std::sqrt(static_cast<float>(q.columns))"),
+    Mutation(
+        "attention-wrong-head", ATTENTION_OPS, "every head reads the first head's keys",
+        ".k = row(k, s.first_key) + key_column,",
+        ".k = row(k, s.first_key),"),
+    Mutation(
+        "attention-wrong-item", ATTENTION_OPS, "every item reads the first item's values",
+        ".v = row(v, s.first_key) + key_column,",
+        ".v = row(v, 0) + key_column,"),
+    Mutation(
+        "attention-swap-lanes-512", AVX512, "lanes of the key transposition",
+        "r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xEE);",
+        "r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xBE);",
+        needs="avx512f"),
+    # Rows.
+    Mutation(
+        "layer-norm-epsilon", ROWS, "epsilon is not the model's",
+        "(variance < 0.0f ? 0.0f : variance) + p.epsilon",
+        "(variance < 0.0f ? 0.0f : variance) + 1e-5f"),
+    Mutation(
+        "layer-norm-tail", ROWS, "absent lanes count in the variance",
+        "const V d = select(k, V::load(x + i, k) - mean, V(0.0f));",
+        "const V d = V::load(x + i, k) - mean;"),
+    Mutation(
+        "layer-norm-unbiased", ROWS, "the variance is divided by n - 1",
+        "sum(squares[0] + squares[1]) * share - shift",
+        "sum(squares[0] + squares[1]) / (static_cast<float>(p.columns) - 1.0f) - shift"),
+    Mutation(
+        "layer-norm-mean-error", ROWS, "what rounding the mean leaves",
+        "const float shift = sum(rest[0] + rest[1]) * share;",
+        "const float shift = 0.0f * sum(rest[0] + rest[1]);"),
+    Mutation(
+        "layer-norm-gamma-row", ROWS, "gamma starts anew in every vector",
+        "V::load(p.gamma + i, k), V::load(p.beta + i, k)",
+        "V::load(p.gamma + i % 16, k), V::load(p.beta + i, k)"),
+    Mutation(
+        "softmax-tail", ROWS, "absent lanes count in the sum",
+        "total = total + select(k, e, V(0.0f));",
+        "total = total + e;"),
+    Mutation(
+        "l2-epsilon", ROWS, "an epsilon under the root",
+        "const V norm(::sqrtf(sum(squares)));",
+        "const V norm(::sqrtf(sum(squares) + 1e-6f));"),
+    Mutation(
+        "sum-swap-lanes-512", AVX512, "one quarter is summed twice",
+        "_mm512_extractf32x8_ps(a.v, 1));\n"
+        "  const __m128 four = _mm_add_ps",
+        "_mm512_extractf32x8_ps(a.v, 0));\n"
+        "  const __m128 four = _mm_add_ps",
+        needs="avx512f"),
+    # Activations.
+    Mutation(
+        "exp-coefficient", MATH, "a digit of a coefficient of exp",
+        "0.1666652063f",
+        "0.1666552063f"),
+    Mutation(
+        "erf-limit", MATH, "erf is 1 too early",
+        "less(V(5.6f), abs(x))",
+        "less(V(4.6f), abs(x))"),
+    Mutation(
+        "gelu-limit", MATH, "gelu is 0 too early",
+        "gate(x, kP, kQ, 6.0f)",
+        "gate(x, kP, kQ, 4.0f)"),
+    Mutation(
+        "quick-gelu-constant", MATH, "1.702",
+        "x * V(1.702f)",
+        "x * V(1.7f)"),
+    Mutation(
+        "gelu-coefficient", MATH, "a digit of a coefficient of gelu_new",
+        "-0.3421333879f",
+        "-0.3421343879f"),
+    Mutation(
+        "gelu-is-tanh", MATH, "the tanh form for gelu",
+        "return body([](V x) { return gelu(x); });",
+        "return body([](V x) { return gelu_tanh(x); });"),
+    Mutation(
+        "selu-constant", MATH, "selu's alpha",
+        "V(1.6732632423543772f)",
+        "V(1.6732f)"),
+    # Inputs.
+    Mutation(
+        "embed-type-ignored", INPUTS, "token types",
+        "(V::load(word + i, k) + V::load(type + i, k))",
+        "V::load(word + i, k)"),
+    Mutation(
+        "embed-position-row", INPUTS, "positions of a block start anew",
+        "p.position + p.position_ids[r] * p.columns",
+        "p.position + p.position_ids[r % 7] * p.columns"),
+    Mutation(
+        "positions-first", INPUTS, "every block of rows begins at position 0",
+        "(p.first + r) % p.period",
+        "r % p.period"),
+    Mutation(
+        "patches-channels", INPUTS, "green and blue change places",
+        "out[plane + x] = green[line[3 * x + 1]];\n"
+        "        out[2 * plane + x] = blue[line[3 * x + 2]];",
+        "out[plane + x] = blue[line[3 * x + 2]];\n"
+        "        out[2 * plane + x] = green[line[3 * x + 1]];"),
+    Mutation(
+        "patches-row", INPUTS, "the vertical order of patches",
+        "(c * p.height + gy * p.patch + y) * p.width + gx * p.patch;",
+        "(c * p.height + gy * p.patch + (p.patch - 1 - y)) * p.width + gx * p.patch;"),
+    Mutation(
+        "bf16-truncates", AVX512, "rounding to even",
+        "_mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7FFF)), odd)",
+        "_mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x8000)), _mm512_and_si512(odd, _mm512_setzero_si512()))",
+        needs="avx512f"),
+    Mutation(
+        "f16-tail", INPUTS, "the last value of an odd count",
+        "for (; i < p.count; ++i) to[i] = f16_to_f32(from[i]);",
+        "for (; i < p.count - 1; ++i) to[i] = f16_to_f32(from[i]);"),
+    # Resize.
+    Mutation(
+        "resize-shift-coefficient", RESIZE_TAPS, "weights move by one position",
+        "const int32_t position = window.group_first + 4 * g + j - first;",
+        "const int32_t position = window.group_first + 4 * g + j - first + 1;"),
+    Mutation(
+        "resize-plain-shift", "kernels/reference/resize.cpp", "the plain pass reads one row off",
+        "sum += taps.weights[window.weights + j] * src[j * args.src_stride + b];",
+        "sum += taps.weights[window.weights + j] * src[(j > 0 ? j - 1 : j) * args.src_stride + b];"),
+    Mutation(
+        "resize-rounding", RESIZE, "the half that is added before the shift",
+        "kRoundingHalf = 1 << 21;",
+        "kRoundingHalf = 1 << 20;"),
+    Mutation(
+        "resize-quantise", RESIZE_TAPS, "negative weights round the wrong way",
+        "weight < 0.0 ? scaled - 0.5 : scaled + 0.5",
+        "scaled + 0.5"),
+    Mutation(
+        "resize-bicubic-a", RESIZE_TAPS, "a = -0.75, as other libraries have it",
+        "constexpr double a = -0.5;",
+        "constexpr double a = -0.75;"),
+    Mutation(
+        "resize-last-columns", RESIZE, "the overlapping last vector starts one byte late",
+        "b = args.row_bytes - kBytes;",
+        "b = args.row_bytes - kBytes - 1;"),
+    Mutation(
+        "resize-order", RESIZE_TAPS, "the passes always run horizontally first",
+        "const bool down_first = is_vertical_first(order, source.height, source.width, height, width);",
+        "const bool down_first = is_vertical_first(order, source.height, source.width, height, width) && false;"),
+]
