@@ -24,7 +24,7 @@ bool runs_on(const CudaTargets& targets, int device) {
   return targets.ptx && device >= *targets.ptx;
 }
 
-// "sm_80, sm_90a, or newer than sm_90"
+// "sm_80, sm_90a, or sm_90 and newer"
 std::string text(const CudaTargets& targets) {
   std::string compiled;
   const auto add = [&](const std::string& target) { compiled += (compiled.empty() ? "" : ", ") + target; };

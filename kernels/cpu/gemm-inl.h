@@ -44,6 +44,11 @@ struct Tile {
 struct Prefetch {
   const char* address;
   int64_t step;  // bytes
+
+  TUWEN_INLINE void advance() {
+    __builtin_prefetch(address, 0, 2);
+    address += step;
+  }
 };
 
 template <class P, int MR, int NS>
@@ -71,8 +76,7 @@ TUWEN_INLINE void multiply_tile(Tile<P, MR, NS>& acc, const char* a, int64_t a_s
       for (int j = 0; j < kVectors; ++j) acc.at[i][j] = P::multiply_add(element, line[j], acc.at[i][j]);
     }
     b += kLineBytes;
-    __builtin_prefetch(prefetch.address, 0, 2);
-    prefetch.address += prefetch.step;
+    prefetch.advance();
   }
 }
 
@@ -207,8 +211,7 @@ TUWEN_INLINE void multiply_tile(Tile<WidenedProduct<V>, MR, NS>& acc, const char
         }
       }
       b += kLineBytes;
-      __builtin_prefetch(prefetch.address, 0, 2);
-      prefetch.address += prefetch.step;
+      prefetch.advance();
     }
   }
 }
