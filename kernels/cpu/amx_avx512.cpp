@@ -107,7 +107,7 @@ struct BlockOperands {
 };
 
 template <class T, bool TwoRows, bool TwoStrips>
-TUWEN_INLINE void multiply_block(const BlockOperands& b, Prefetch& prefetch, FinishedSums<T>& before) {
+TUWEN_INLINE void multiply_block(const BlockOperands& b, Prefetch<1>& prefetch, FinishedSums<T>& before) {
   _tile_zero(0);
   if constexpr (TwoStrips) _tile_zero(1);
   if constexpr (TwoRows) _tile_zero(2);
@@ -166,7 +166,7 @@ TUWEN_INLINE void linear_amx(const typename T::Args& p) {
     const char* panel = weights + column / kStrip * strip_bytes;
     const char* after = column + kPanel < p.columns ? panel + 4 * strip_bytes : reinterpret_cast<const char*>(p.next);
     const int64_t calls = (tiles + 1) / 2 * ((strips + 1) / 2), lines = strips * strip_bytes / kLineBytes;
-    Prefetch prefetch{after, after == nullptr ? 0 : (lines + calls * steps - 1) / (calls * steps) * kLineBytes};
+    Prefetch<1> prefetch{after, after == nullptr ? 0 : (lines + calls * steps - 1) / (calls * steps) * kLineBytes};
     for (int64_t tile = 0; tile < tiles; tile += 2) {
       const bool two_rows = tile + 1 < tiles;
       const int64_t row = first_row(tile), row2 = two_rows ? first_row(tile + 1) : row;

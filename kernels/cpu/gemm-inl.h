@@ -4,7 +4,8 @@
 // (one f32, four int8) at a time: per step it loads one 64-byte line of each strip and broadcasts one group of each
 // row. Weights are read once per tile row from L2, rows of x stay in L1. 6 rows x 4 strips of one 512-bit vector use 24
 // accumulators of 32 registers; 6 x 1 strip of two 256-bit vectors 12 of 16. (BLIS' and AOCL's row-major shapes; Van
-// Zee and van de Geijn 2015.)
+// Zee and van de Geijn 2015.) Few rows wait for weights, so there tiles of 32 registers are 12 x 2: weights come from
+// L2 half as often, and those of twelve rows not at all a second time.
 #pragma once
 
 #include <stddef.h>
@@ -17,7 +18,6 @@
 namespace tw {
 namespace {
 
-constexpr int kTileRows = 6;
 constexpr int64_t kGroupBytes = 4, kLineBytes = kStrip * kGroupBytes;
 
 // How a tile multiplies f32: a line is a vector, an element a broadcast, a sum a vector.
@@ -40,39 +40,41 @@ struct Tile {
   typename P::Sum at[static_cast<size_t>(MR)][static_cast<size_t>(kVectors)];
 };
 
-// A piece of the weights to bring into L2 while a tile computes: one line a step of k.
+// A piece of the weights to bring into L2 while a tile computes: so many lines a step of k.
+template <int Lines>
 struct Prefetch {
   const char* address;
   int64_t step;  // bytes
 
   TUWEN_INLINE void advance() {
-    __builtin_prefetch(address, 0, 2);
+#pragma GCC unroll 2
+    for (int i = 0; i < Lines; ++i) __builtin_prefetch(address + i * kLineBytes, 0, 2);
     address += step;
   }
 };
 
 template <class P, int MR, int NS>
 TUWEN_INLINE void clear_tile(Tile<P, MR, NS>& acc) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < MR; ++i)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < Tile<P, MR, NS>::kVectors; ++j) acc.at[i][j] = P::zero();
 }
 
 // acc[i, j] += sum_k a[i, k] b[k, j], k ascending. Strides in bytes; b: NS strips, strip_stride apart.
-template <class P, int MR, int NS>
+template <class P, int MR, int NS, int Lines>
 TUWEN_INLINE void multiply_tile(Tile<P, MR, NS>& acc, const char* a, int64_t a_stride, const char* b,
-                                int64_t strip_stride, int64_t groups, Prefetch& prefetch) {
+                                int64_t strip_stride, int64_t groups, Prefetch<Lines>& prefetch) {
   constexpr int kPerStrip = Tile<P, MR, NS>::kPerStrip, kVectors = Tile<P, MR, NS>::kVectors;
   for (int64_t step = 0; step < groups; ++step) {
     typename P::Line line[static_cast<size_t>(kVectors)];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < kVectors; ++j)
       line[j] = P::line(b + (j / kPerStrip) * strip_stride + (j % kPerStrip) * P::kLanes * kGroupBytes);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
       const typename P::Element element = P::element(a + i * a_stride + step * kGroupBytes);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int j = 0; j < kVectors; ++j) acc.at[i][j] = P::multiply_add(element, line[j], acc.at[i][j]);
     }
     b += kLineBytes;
@@ -83,7 +85,7 @@ TUWEN_INLINE void multiply_tile(Tile<P, MR, NS>& acc, const char* a, int64_t a_s
 // body(vector index, first column, lanes) for each vector that holds one of `columns` columns.
 template <class V, int Vectors, class Body>
 TUWEN_INLINE void for_each_column_vector(int64_t columns, Body body) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int j = 0; j < Vectors; ++j) {
     const int64_t left = columns - j * V::kLanes;
     if (left >= V::kLanes) {
@@ -98,7 +100,7 @@ TUWEN_INLINE void for_each_column_vector(int64_t columns, Body body) {
 template <class V, int MR, int NS, class Store>
 TUWEN_INLINE void store_tile(const Tile<F32Product<V>, MR, NS>& acc, int64_t columns, Store store) {
   constexpr int kVectors = Tile<F32Product<V>, MR, NS>::kVectors;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < MR; ++i)
     for_each_column_vector<V, kVectors>(columns,
                                         [&](int j, int64_t c, auto lanes) { store(i, c, acc.at[i][j], lanes); });
@@ -110,14 +112,14 @@ template <class V, int MR, int NS>
 TUWEN_INLINE void activate_tile(Tile<F32Product<V>, MR, NS>& acc, Activation activation) {
   constexpr int kVectors = Tile<F32Product<V>, MR, NS>::kVectors;
   alignas(64) float rows[static_cast<size_t>(MR * NS * 16)];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < MR; ++i)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < kVectors; ++j) acc.at[i][j].store(rows + (i * kVectors + j) * V::kLanes);
   activate_row<V>(activation, rows, rows, MR * NS * 16);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < MR; ++i)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < kVectors; ++j) acc.at[i][j] = V::load(rows + (i * kVectors + j) * V::kLanes);
 }
 
@@ -129,7 +131,7 @@ TUWEN_INLINE void finish_tile(Tile<F32Product<V>, MR, NS>& acc, const Args& d, i
   if (d.bias != nullptr) {
     for_each_column_vector<V, kVectors>(columns, [&](int j, int64_t c, auto lanes) {
       const V bias = V::load(d.bias + column + c, lanes);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int i = 0; i < MR; ++i) acc.at[i][j] = acc.at[i][j] + bias;
     });
   }
@@ -145,7 +147,7 @@ TUWEN_INLINE void finish_tile(Tile<F32Product<V>, MR, NS>& acc, const Args& d, i
   }
   float* y = static_cast<float*>(d.y) + first;
   if (d.add_to_output) {  // all loads before the first store, for the same reason
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < MR; ++i)
       for_each_column_vector<V, kVectors>(columns, [&](int j, int64_t c, auto lanes) {
         acc.at[i][j] = acc.at[i][j] + V::load(y + i * d.y_stride + c, lanes);
@@ -163,7 +165,7 @@ struct WidenedProduct {
   static TUWEN_INLINE Sum zero() { return V(0.0f); }
 };
 
-constexpr int64_t kWidenedPairs = 128;  // of a row at a time: six rows take 6 KiB of L1
+constexpr int64_t kWidenedPairs = 128;  // of a row at a time: twelve rows take 12 KiB of L1
 
 // even[n], odd[n]: the halves of `count` pairs.
 template <class V>
@@ -183,9 +185,9 @@ TUWEN_INLINE void widen_pairs(const char* pairs, int64_t count, float* even, flo
 
 // Rows are widened ahead, so that the loop widens weights alone: 8 of 56 vector operations a step of a 6 x 4 tile. The
 // odd halves of a step come first; one half after the other leaves registers for the sums.
-template <class V, int MR, int NS>
+template <class V, int MR, int NS, int Lines>
 TUWEN_INLINE void multiply_tile(Tile<WidenedProduct<V>, MR, NS>& acc, const char* a, int64_t a_stride, const char* b,
-                                int64_t strip_stride, int64_t groups, Prefetch& prefetch) {
+                                int64_t strip_stride, int64_t groups, Prefetch<Lines>& prefetch) {
   constexpr int kPerStrip = 16 / V::kLanes, kVectors = NS * kPerStrip;
   alignas(64) float halves[2][static_cast<size_t>(MR)][static_cast<size_t>(kWidenedPairs)];
   for (int64_t first = 0; first < groups; first += kWidenedPairs) {
@@ -197,16 +199,16 @@ TUWEN_INLINE void multiply_tile(Tile<WidenedProduct<V>, MR, NS>& acc, const char
       for (int half = 1; half >= 0; --half) {
         __asm__ volatile("" ::: "memory");  // g++ 12 would widen both halves at once and run out of registers
         V line[static_cast<size_t>(kVectors)];
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int j = 0; j < kVectors; ++j) {
           const Pairs<V> both =
               load_pairs(V(0.0f), b + (j / kPerStrip) * strip_stride + (j % kPerStrip) * V::kLanes * kGroupBytes);
           line[j] = half == 1 ? both.odd : both.even;
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int i = 0; i < MR; ++i) {
           const V element(halves[half][i][step]);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
           for (int j = 0; j < kVectors; ++j) acc.at[i][j] = fma(element, line[j], acc.at[i][j]);
         }
       }
@@ -216,9 +218,9 @@ TUWEN_INLINE void multiply_tile(Tile<WidenedProduct<V>, MR, NS>& acc, const char
   }
 }
 
-template <class P, int MR, int NS>
+template <class P, int MR, int NS, int Lines>
 __attribute__((noinline)) void linear_bf16_tile(const LinearBf16Args& p, int64_t row, int64_t column,
-                                                Prefetch prefetch) {
+                                                Prefetch<Lines> prefetch) {
   constexpr int kVectors = Tile<P, MR, NS>::kVectors;
   Tile<P, MR, NS> sums;
   clear_tile(sums);
@@ -226,9 +228,9 @@ __attribute__((noinline)) void linear_bf16_tile(const LinearBf16Args& p, int64_t
                 reinterpret_cast<const char*>(p.weights + column * p.k), kStrip * p.k * 2, p.k * 2 / kGroupBytes,
                 prefetch);
   Tile<F32Product<typename P::Float>, MR, NS> acc;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < MR; ++i)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int j = 0; j < kVectors; ++j) acc.at[i][j] = sums.at[i][j];
   finish_tile(acc, p, row, column);
 }
@@ -241,9 +243,9 @@ struct Depth {
 
 // Rounding errors grow with the length of a running sum, so a long one is several short ones (blocked summation; Higham
 // 2002, section 4.2): each runs in registers and is then added to what waits.
-template <class V, int MR, int NS>
+template <class V, int MR, int NS, int Lines>
 __attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int64_t column, Depth depth,
-                                           Prefetch prefetch) {
+                                           Prefetch<Lines> prefetch) {
   constexpr int kVectors = Tile<F32Product<V>, MR, NS>::kVectors;
   alignas(64) float of_tile[static_cast<size_t>(MR * NS * kStrip)] = {};
   float* of_range = depth.sums == nullptr ? nullptr : depth.sums + row * kPanel + column;
@@ -252,9 +254,9 @@ __attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int
     const int64_t last = end_of_sum(first, p.k);
     Tile<F32Product<V>, MR, NS> acc;
     const auto for_each_sum = [&](float* waiting, int64_t stride, auto body) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
       for (int i = 0; i < MR; ++i)
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int j = 0; j < kVectors; ++j) body(acc.at[i][j], waiting + i * stride + j * V::kLanes);
     };
     const auto add = [](V& sum, const float* before) { sum = V::load(before) + sum; };
@@ -278,89 +280,79 @@ template <int N>
 struct Count {
   static constexpr int value = N;
 };
-// body(row count, first row, tile number): tiles of six rows and, where six do not divide, some of five, so that none
-// is much smaller than the others (197 = 32 x 6 + 5, not 32 x 6 + 5 x 1).
-template <class Body>
-TUWEN_INLINE void for_each_row_tile(int64_t rows, int64_t tiles, Body body) {
-  for (int64_t t = 0, row = 0; t < tiles; ++t) {
-    const int64_t end = rows * (t + 1) / tiles;
-    switch (end - row) {
-      case 1:
-        body(Count<1>{}, row, t);
-        break;
-      case 2:
-        body(Count<2>{}, row, t);
-        break;
-      case 3:
-        body(Count<3>{}, row, t);
-        break;
-      case 4:
-        body(Count<4>{}, row, t);
-        break;
-      case 5:
-        body(Count<5>{}, row, t);
-        break;
-      default:
-        body(Count<6>{}, row, t);
-        break;
-    }
-    row = end;
+// body(Count<n>) for n from Least to Most.
+template <int Least, int Most, class Body>
+TUWEN_INLINE void with_count(int64_t n, Body body) {
+  if constexpr (Least < Most) {
+    if (n != Least) return with_count<Least + 1, Most>(n, body);
   }
+  body(Count<Least>{});
 }
 
-// Calls tile(mr, ns, row, column, prefetch) for every tile of a product. Strips are the outer loop, so a panel of
-// weights is read from memory once; while the tiles of one panel compute, each brings its share of the next panel
-// closer. MaxNS: strips a tile takes at most. strip_bytes: from one packed strip to the next, of which `groups` lines
+// Calls tile(mr, ns, row, column, prefetch) for every tile of a product of rows. Tiles have Most rows and, where those
+// do not divide, some have one fewer, so that none is much smaller than the others (197 = 32 x 6 + 5, not 32 x 6 + 5 x
+// 1); none has fewer than Least. MaxNS: strips a tile takes at most.
+//
+// Strips are the outer loop, so a panel of weights is read from memory once; while the tiles of one panel compute, each
+// brings its share of the next panel closer. strip_bytes: from one packed strip to the next, of which `groups` lines
 // are read. `next`: weights wanted after these, or null.
-template <int MaxNS, class TileBody>
-TUWEN_INLINE void for_each_tile(int64_t rows, int64_t columns, const char* weights, int64_t strip_bytes, int64_t groups,
-                                const char* next, TileBody body) {
-  if (rows == 0) return;
-  const int64_t tiles = (rows + kTileRows - 1) / kTileRows;
+template <int Least, int Most, int MaxNS, class TileBody>
+TUWEN_INLINE void for_each_tile_of(int64_t rows, int64_t columns, const char* weights, int64_t strip_bytes,
+                                   int64_t groups, const char* next, TileBody body) {
+  const int64_t tiles = (rows + Most - 1) / Most;
   int64_t column = 0;
   while (column < columns) {
     const int64_t strips = (columns - column + kStrip - 1) / kStrip;
-    const auto all_rows = [&](auto ns) {
+    with_count<1, MaxNS>(strips < MaxNS ? strips : MaxNS, [&](auto ns) {
       constexpr int kStrips = decltype(ns)::value;
+      // A single tile brings whole strips, which are then read whole and lie one behind the other; of several each
+      // brings a piece of a strip. Without a next panel the hint stays on lines that are in L1 anyway.
+      constexpr int kLines = Least == 1 ? kStrips : 1;
       const int64_t following = column + kStrips * kStrip;
       const char* after = following < columns ? weights + following / kStrip * strip_bytes : next;
-      // A tile's share is a piece of one strip; where there are fewer tiles than strips, which then are read whole and
-      // lie one behind the other, of several. Without a next panel the hint stays on a line that is in L1 anyway.
-      const int64_t sharing = tiles < kStrips ? 1 : tiles / kStrips,
-                    strips_each = tiles < kStrips ? kStrips / tiles : 1;
-      const int64_t step = after == nullptr ? 0 : (strips_each * kLineBytes + sharing - 1) / sharing;
-      const auto share = [&](int64_t t) {
-        const int64_t strip = t / sharing * strips_each;
+      const int64_t sharing = tiles < kStrips ? 1 : tiles / kStrips;
+      const int64_t step = after == nullptr ? 0 : (kLines * kLineBytes + sharing - 1) / sharing;
+      for (int64_t t = 0, row = 0; t < tiles; ++t) {
+        const int64_t end = rows * (t + 1) / tiles, strip = t / sharing;
         const bool none = after == nullptr || strip >= kStrips;
-        return Prefetch{none ? weights : after + strip * strip_bytes + t % sharing * step * groups, none ? 0 : step};
-      };
-      for_each_row_tile(rows, tiles, [&](auto mr, int64_t row, int64_t t) { body(mr, ns, row, column, share(t)); });
-      column = following;
-    };
-    if (strips >= MaxNS) {
-      all_rows(Count<MaxNS>{});
-    } else if constexpr (MaxNS > 1) {
-      if (strips == 3) {
-        all_rows(Count<3>{});
-      } else if (strips == 2) {
-        all_rows(Count<2>{});
-      } else {
-        all_rows(Count<1>{});
+        const Prefetch<kLines> prefetch{none ? weights : after + strip * strip_bytes + t % sharing * step * groups,
+                                        none ? 0 : step};
+        with_count<Least, Most>(end - row, [&](auto mr) { body(mr, ns, row, column, prefetch); });
+        row = end;
       }
-    }
+      column = following;
+    });
+  }
+}
+
+// Few rows wait for their weights, many for the multiplications.
+constexpr int64_t kFewRows = 48;
+
+// The tiles of a product, of the shape for so many rows. MaxNS: 4 strips in 32 registers, 1 in 16.
+template <int MaxNS, class TileBody>
+TUWEN_INLINE void for_each_tile(int64_t rows, int64_t columns, const char* weights, int64_t strip_bytes, int64_t groups,
+                                const char* next, TileBody body) {
+  if constexpr (MaxNS < 4) {
+    for_each_tile_of<1, 6, MaxNS>(rows, columns, weights, strip_bytes, groups, next, body);
+  } else if (rows > kFewRows) {
+    for_each_tile_of<5, 6, MaxNS>(rows, columns, weights, strip_bytes, groups, next, body);
+  } else if (rows > 12) {
+    for_each_tile_of<6, 12, MaxNS / 2>(rows, columns, weights, strip_bytes, groups, next, body);
+  } else if (rows > 0) {
+    for_each_tile_of<1, 12, MaxNS / 2>(rows, columns, weights, strip_bytes, groups, next, body);
   }
 }
 
 // A long k is taken in ranges of about a thousand, for all rows one after the other: weights and rows of one range stay
 // in L2. A range is whole sum ranges, so the bits are the same without. Few rows read their weights once anyway.
-constexpr int64_t kLongDepth = 1536, kDepthRange = 1024, kFewRows = 48, kWaitingRows = 320;
+constexpr int64_t kLongDepth = 1536, kDepthRange = 1024, kWaitingRows = 320;
 
 template <class V, int MaxNS>
 void linear_kernel(const LinearArgs& p) {
   const auto all_tiles = [](const LinearArgs& part, Depth depth, const float* next) {
     for_each_tile<MaxNS>(part.rows, part.columns, reinterpret_cast<const char*>(part.weights + depth.first * kStrip),
                          kLineBytes * part.k, depth.count, reinterpret_cast<const char*>(next),
-                         [&](auto mr, auto ns, int64_t row, int64_t column, Prefetch prefetch) {
+                         [&](auto mr, auto ns, int64_t row, int64_t column, auto prefetch) {
                            linear_tile<V, decltype(mr)::value, decltype(ns)::value>(part, row, column, depth, prefetch);
                          });
   };
@@ -394,7 +386,7 @@ template <class P, int MaxNS>
 void linear_bf16_kernel(const LinearBf16Args& p) {
   for_each_tile<MaxNS>(p.rows, p.columns, reinterpret_cast<const char*>(p.weights), kStrip * p.k * 2, p.k / 2,
                        reinterpret_cast<const char*>(p.next),
-                       [&](auto mr, auto ns, int64_t row, int64_t column, Prefetch prefetch) {
+                       [&](auto mr, auto ns, int64_t row, int64_t column, auto prefetch) {
                          linear_bf16_tile<P, decltype(mr)::value, decltype(ns)::value>(p, row, column, prefetch);
                        });
 }

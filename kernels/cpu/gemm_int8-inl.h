@@ -12,20 +12,20 @@ TUWEN_INLINE void finish_int8(const Tile<P, MR, NS>& sums, const LinearInt8Args&
   using V = typename P::Float;
   constexpr int kVectors = Tile<P, MR, NS>::kVectors;
   Tile<F32Product<V>, MR, NS> acc;
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int j = 0; j < kVectors; ++j) {
     const int64_t c = column + j * V::kLanes;
     const V w_scale = V::load(p.w_scale + c);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int i = 0; i < MR; ++i)
       acc.at[i][j] = P::to_float(sums.at[i][j], p.x_zero[row + i], p.w_sum + c) * (w_scale * V(p.x_scale[row + i]));
   }
   finish_tile(acc, p, row, column);
 }
 
-template <class P, int MR, int NS>
+template <class P, int MR, int NS, int Lines>
 __attribute__((noinline)) void linear_int8_tile(const LinearInt8Args& p, int64_t row, int64_t column,
-                                                Prefetch prefetch) {
+                                                Prefetch<Lines> prefetch) {
   Tile<P, MR, NS> sums;
   clear_tile(sums);
   multiply_tile(sums, reinterpret_cast<const char*>(p.x + row * p.x_stride), p.x_stride,
@@ -37,7 +37,7 @@ template <class P, int MaxNS>
 void linear_int8_kernel(const LinearInt8Args& p) {
   for_each_tile<MaxNS>(p.rows, p.columns, reinterpret_cast<const char*>(p.weights), kStrip * p.k, p.k / kGroupBytes,
                        reinterpret_cast<const char*>(p.next),
-                       [&](auto mr, auto ns, int64_t row, int64_t column, Prefetch prefetch) {
+                       [&](auto mr, auto ns, int64_t row, int64_t column, auto prefetch) {
                          linear_int8_tile<P, decltype(mr)::value, decltype(ns)::value>(p, row, column, prefetch);
                        });
 }
