@@ -24,9 +24,13 @@ KERNELS = [
         "for (int64_t step = 0; step < groups; ++step) {",
         "for (int64_t step = 0; step + 1 < groups; ++step) {"),
     Mutation(
-        "gemm-skip-last-row", GEMM, "the last row of a product",
-        "for_each_row_tile(rows, tiles, [&](auto mr,",
-        "for_each_row_tile(rows - 1, tiles, [&](auto mr,"),
+        "gemm-skip-last-tile", GEMM, "the last tile of rows",
+        "for (int64_t t = 0, row = 0; t < tiles; ++t) {",
+        "for (int64_t t = 0, row = 0; t + 1 < tiles; ++t) {"),
+    Mutation(
+        "gemm-tile-height", GEMM, "tiles of five rows, where there are many, are taken for tiles of six",
+        "for_each_tile_of<5, 6, MaxNS>(",
+        "for_each_tile_of<6, 6, MaxNS>("),
     Mutation(
         "gemm-stale-bias", GEMM, "every tile gets the first tile's bias",
         "V::load(d.bias + column + c, lanes)",
