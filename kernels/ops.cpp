@@ -5,17 +5,22 @@
 
 #include "core/checked_math.h"
 #include "kernels/ops_device.h"
+#include "kernels/ops_quantize.h"
 #include "kernels/ops_slices.h"
 
 namespace tw {
 
-void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w) { layer_norm(ex, y, y, x, w); }
+void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w) { layer_norm(ex, y, y, x, w, nullptr); }
 
-void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w) {
+void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w, const Linear* next) {
   if (ex.device != nullptr) return on_device::layer_norm(ex, y, copy, x, w);
   const bool f32 = y.dtype == DType::f32, bf16 = copy.dtype == DType::bf16;
-  ex.begin("layer_norm",
-           [&] { return cost_of_rows(x, 8, 0, bytes(x), (f32 ? bytes(y) : 0) + (bf16 ? bytes(copy) : 0)); });
+  const bool quantizes = next != nullptr && next->int8.bytes() != 0;
+  const Int8View eight_bit = quantizes ? next->int8.view(0) : Int8View{};
+  ex.begin(quantizes ? "layer_norm_quantize" : "layer_norm", [&] {
+    const double as_bytes = quantizes ? static_cast<double>(copy.rows * eight_bit.k_padded) : 0;
+    return cost_of_rows(x, quantizes ? 10 : 8, 0, bytes(x), (f32 ? bytes(y) : 0) + (bf16 ? bytes(copy) : 0) + as_bytes);
+  });
   for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
     ex.kernels->layer_norm({.x = x.f32_row(first),
                             .x_stride = x.stride,
@@ -28,8 +33,11 @@ void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w) {
                             .epsilon = w.epsilon,
                             .y_bf16 = bf16 ? copy.bf16_row(first) : nullptr,
                             .y_bf16_stride = copy.stride});
+    if (quantizes) quantize_rows(ex, copy, eight_bit, first, count);
   });
+  if (quantizes) ex.in_quantized = quantized_for(copy, eight_bit, ex.sequence - 1);
 }
+
 void gather_rows(Exec& ex, Tensor y, Tensor x, std::span<const int64_t> rows) {
   if (ex.device != nullptr) return on_device::gather_rows(ex, y, x, rows.data());
   ex.begin("gather_rows", [&] { return cost_of_rows(y, 0, 0, bytes(y), bytes(y)); });

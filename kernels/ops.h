@@ -125,8 +125,9 @@ void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation);
 
 // y = LN(x), row by row; y is f32, and may be x, or bf16.
 void layer_norm(Exec& ex, Tensor y, Tensor x, const LayerNorm& w);
-// The same twice: y in f32, and `copy` in bf16 for products to read; where `copy` is y there is one.
-void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w);
+// The same twice: y in f32, and `copy` in bf16 for products to read; where `copy` is y there is one. `next`: what reads
+// `copy` in the next operation, or null; if that is an eight-bit product its input is quantised here, row by row.
+void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w, const Linear* next);
 
 // out = softmax(q k^T / sqrt(d)) v for each sequence and head; head h is columns [h d, (h+1) d).   all [*, heads * d],
 // all f32 or all bf16

@@ -5,6 +5,7 @@
 #include "core/checked_math.h"
 #include "kernels/ops.h"
 #include "kernels/ops_device.h"
+#include "kernels/ops_quantize.h"
 #include "kernels/ops_slices.h"
 
 namespace tw {
@@ -105,25 +106,12 @@ void product_int8(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activat
   const Int8View& q = w.int8;
   const int64_t stride = quantized_stride(w.k);
   const double quantized = static_cast<double>(x.rows * q.k_padded);
-  const Exec::Quantized wanted{x.row(0), x.rows, x.columns, x.stride, q.multiplier, ex.sequence - 1};
-  if (ex.in_quantized != wanted) {
+  if (ex.in_quantized != quantized_for(x, q, ex.sequence - 1)) {
     ex.begin("quantize", [&] { return cost_of_rows(x, 2, 0, bytes(x), quantized); });
-    for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
-      ex.kernels->quantize({.x = x.row(first),
-                            .x_stride = x.stride,
-                            .multiplier = q.multiplier,
-                            .y = ex.quantized + first * stride,
-                            .y_stride = stride,
-                            .x_scale = ex.quantized_scale + first,
-                            .x_zero = ex.quantized_zero + first,
-                            .rows = count,
-                            .columns = w.k,
-                            .y_columns = q.k_padded,
-                            .x_is_bf16 = x.dtype == DType::bf16});
-    });
+    for_each_row_block(ex, x.rows, kRowsPerUnit,
+                       [&](int64_t first, int64_t count) { quantize_rows(ex, x, q, first, count); });
   }
-  ex.in_quantized = wanted;
-  ex.in_quantized.used_by = ex.sequence;
+  ex.in_quantized = quantized_for(x, q, ex.sequence);
   ex.begin("linear", [&] { return cost_of_product(y, w, quantized, add_to_output); });
   for_each_piece(ex, x.rows, w.n, [&](int64_t n0, int64_t columns, int64_t m0, int64_t m1, int64_t next) {
     ex.kernels->linear_int8({.x = ex.quantized + m0 * stride,

@@ -114,8 +114,13 @@ Tensor Bert::forward(Exec& ex, BertScratch& s, const PackedTexts& t, Stop& stop,
   Tap tap{capture, "text"};
   ex.enter(tap.tower);
 
+  // Between the last blocks rows are gathered, so no product is next there.
+  const auto next = [&](size_t block) {
+    return capture == nullptr && block + 1 == blocks_.size() ? nullptr : first_product(block);
+  };
+
   embed(ex, x.f32, word_.as<float>(), type_.as<float>(), position_.as<float>(), t.ids, t.type_ids, t.position_ids);
-  layer_norm(ex, x.f32, x.in, x.f32, embedding_norm_);           tap(ex, "embeddings", x.f32);  // x = LN(word + type + position)
+  layer_norm(ex, x.f32, x.in, x.f32, embedding_norm_, next(0));  tap(ex, "embeddings", x.f32);  // x = LN(word + type + position)
   for (const BertBlock& b : blocks_) {
     tap.layer = &b - blocks_.data();
     ex.enter(tap.tower, tap.layer);
@@ -124,10 +129,10 @@ Tensor Bert::forward(Exec& ex, BertScratch& s, const PackedTexts& t, Stop& stop,
     if (&b == &blocks_.back() && capture == nullptr) {
       gather_rows(ex, cls.f32, x.f32, t.first_rows);
       if (!cls.is_one()) gather_rows(ex, cls.in, x.in, t.first_rows);
-      block(ex, b, s, x, cls, t.first_token, tap, nullptr);
+      block(ex, b, s, x, cls, t.first_token, tap, nullptr, nullptr);
       return cls.f32;
     }
-    block(ex, b, s, x, x, t.every_token, tap, nullptr);
+    block(ex, b, s, x, x, t.every_token, tap, nullptr, next(static_cast<size_t>(tap.layer) + 1));
   }
   tap.layer = -1;
   ex.enter(tap.tower);
@@ -143,12 +148,12 @@ Tensor Bert::forward(Exec& ex, BertScratch& s, const BertRequest& r, Stop& stop)
 
   embed(ex, x.f32, r.embeds != nullptr ? r.embeds : word_.as<float>(), type_.as<float>(), position_.as<float>(),
         r.ids, r.type_ids, r.position_ids);
-  layer_norm(ex, x.f32, x.in, x.f32, embedding_norm_);
+  layer_norm(ex, x.f32, x.in, x.f32, embedding_norm_, first_product(0));
   for (const BertBlock& b : blocks_) {
     const auto layer = static_cast<size_t>(&b - blocks_.data());
     keep(r.hidden_states[layer]);
     if (stop.at_layer()) return cls.f32;
-    block(ex, b, s, x, x, r.sequences, Tap{}, &r.passes[layer]);
+    block(ex, b, s, x, x, r.sequences, Tap{}, &r.passes[layer], first_product(layer + 1));
   }
   keep(r.hidden_states.back()), keep(r.last_hidden_state);
   gather_rows(ex, cls.f32, x.f32, r.first_rows);
@@ -158,7 +163,8 @@ Tensor Bert::forward(Exec& ex, BertScratch& s, const BertRequest& r, Stop& stop)
 
 // `wanted`: the rows that get a new value: x itself, or a copy of the first tokens; `sequences` leads from them to theirs.
 void Bert::block(Exec& ex, const BertBlock& b, BertScratch& s, const BertRows& x, const BertRows& wanted,
-                 std::span<const Sequence> sequences, const Tap& tap, const BertPass* pass) const {
+                 std::span<const Sequence> sequences, const Tap& tap, const BertPass* pass,
+                 const Linear* next) const {
   const int64_t width = b.heads * config_.head_dim(), padded = round_up(width, kStrip), rows = wanted.in.rows;
   const Tensor q = s.q.row_range(0, rows).column_range(0, width);
   const Tensor kv = s.kv.row_range(0, x.in.rows).column_range(0, 2 * padded);
@@ -170,18 +176,20 @@ void Bert::block(Exec& ex, const BertBlock& b, BertScratch& s, const BertRows& x
   linear(ex, q, in, b.qkv.columns(0, width));                    tap(ex, "queries", q);
   attend(ex, b, s, c, q, k, v, sequences, pass);                 tap(ex, "context", c);
   linear(ex, y, c, b.out, Epilogue::add_to_output);                                             // a = LN(MSA(x) + x)
-  layer_norm(ex, y, in, y, b.attention_norm);                    tap(ex, "attention", y);
-  if (pass != nullptr && pass->encoder != nullptr) {                                            // a = LN(MSA(a, encoder) + a)
+  const bool asks_encoder = pass != nullptr && pass->encoder != nullptr;
+  layer_norm(ex, y, in, y, b.attention_norm, asks_encoder ? &b.cross->qkv : &b.intermediate);
+                                                                 tap(ex, "attention", y);
+  if (asks_encoder) {                                                                           // a = LN(MSA(a, encoder) + a)
     const int64_t all = config_.hidden_size;
     const Tensor cross = s.c.row_range(0, rows), asked = s.q.row_range(0, rows).column_range(0, all);
     linear(ex, asked, in, b.cross->qkv.columns(0, all));
     attend_encoder(ex, *b.cross, s, cross, asked, *pass);
     linear(ex, y, cross, b.cross->out, Epilogue::add_to_output);
-    layer_norm(ex, y, in, y, b.cross->norm);
+    layer_norm(ex, y, in, y, b.cross->norm, &b.intermediate);
   }
   linear(ex, h, in, b.intermediate, activation_);                tap(ex, "mlp", h);
   linear(ex, y, h, b.output, Epilogue::add_to_output);                                          // y = LN(FFN(a) + a)
-  layer_norm(ex, y, in, y, b.output_norm);                       tap(ex, "output", y);
+  layer_norm(ex, y, in, y, b.output_norm, next);                 tap(ex, "output", y);
 }
 
 // clang-format on

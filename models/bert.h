@@ -113,9 +113,11 @@ class Bert {
   const TextConfig& config() const { return config_; }
 
  private:
-  // `pass` null: nothing is added but what the model itself has.
+  // What reads x first in a block, right behind the operation that wrote it; null if there is no such block.
+  const Linear* first_product(size_t block) const { return block < blocks_.size() ? &blocks_[block].qkv : nullptr; }
+  // `pass` null: nothing is added but what the model itself has. `next`: what reads the result, as in layer_norm().
   void block(Exec& ex, const BertBlock& b, BertScratch& s, const BertRows& x, const BertRows& wanted,
-             std::span<const Sequence> sequences, const Tap& tap, const BertPass* pass) const;
+             std::span<const Sequence> sequences, const Tap& tap, const BertPass* pass, const Linear* next) const;
   void attend(Exec& ex, const BertBlock& b, BertScratch& s, Tensor c, Tensor q, Tensor k, Tensor v,
               std::span<const Sequence> sequences, const BertPass* pass) const;
   void attend_encoder(Exec& ex, const BertCross& b, BertScratch& s, Tensor c, Tensor q, const BertPass& pass) const;

@@ -155,7 +155,7 @@ void Vit::block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wan
   const Tensor k = kv.column_range(0, d), v = kv.column_range(padded, d);
   const Tensor h = s.h.row_range(0, wanted.rows).column_range(0, config_.intermediate_size);
 
-  layer_norm(ex, y, x, b.norm1);                                 tap(ex, "norm1", y);           // z' = MSA(LN(z)) + z
+  layer_norm(ex, y, y, x, b.norm1, &b.qkv);                      tap(ex, "norm1", y);           // z' = MSA(LN(z)) + z
   linear(ex, kv, y, b.qkv.columns(padded, 2 * padded));          tap(ex, "keys", k), tap(ex, "values", v);
   linear(ex, q, y.every(step), b.qkv.columns(0, d));             tap(ex, "queries", q);
   const Tensor a = s.a.row_range(0, q.rows);
@@ -163,7 +163,7 @@ void Vit::block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wan
   if (a.dtype != yw.dtype) copy_rows(ex, yw, a);
                                                                  tap(ex, "context", yw);
   linear(ex, wanted, yw, b.out, Epilogue::add_to_output);        tap(ex, "attention", wanted);
-  layer_norm(ex, yw, wanted, b.norm2);                           tap(ex, "norm2", yw);          // z = MLP(LN(z')) + z'
+  layer_norm(ex, yw, yw, wanted, b.norm2, &b.fc1);               tap(ex, "norm2", yw);          // z = MLP(LN(z')) + z'
   linear(ex, h, yw, b.fc1, activation_);                         tap(ex, "mlp", h);
   linear(ex, wanted, h, b.fc2, Epilogue::add_to_output);         tap(ex, "output", wanted);
 }

@@ -118,8 +118,12 @@ KERNELS = [
         "(w_scale * V(p.x_scale[0]))"),
     Mutation(
         "int8-input-kept", PRODUCT, "what an earlier product read is taken for what this one reads",
-        "q.multiplier, ex.sequence - 1}",
-        "q.multiplier, ex.in_quantized.used_by}"),
+        "quantized_for(x, q, ex.sequence - 1)",
+        "quantized_for(x, q, ex.in_quantized.used_by)"),
+    Mutation(
+        "int8-norm-rows", "kernels/ops.cpp", "a LayerNorm leaves out the last row of every unit when it quantises",
+        "quantize_rows(ex, copy, eight_bit, first, count);",
+        "quantize_rows(ex, copy, eight_bit, first, count - 1);"),
     Mutation(
         "gemm-ops-stale-bias", PRODUCT, "every panel gets the first panel's bias",
         ".bias = w.bias == nullptr ? nullptr : w.bias + n0,\n"

@@ -33,8 +33,8 @@ MODELS = [
         "linear(ex, wanted, h, b.fc2);"),
     model(
         "vit-norm-reused", VIT, "the first LayerNorm where the second belongs",
-        "layer_norm(ex, yw, wanted, b.norm2);",
-        "layer_norm(ex, yw, wanted, b.norm1);"),
+        "layer_norm(ex, yw, yw, wanted, b.norm2, &b.fc1);",
+        "layer_norm(ex, yw, yw, wanted, b.norm1, &b.fc1);"),
     model(
         "vit-no-activation", VIT, "the activation of the MLP",
         "linear(ex, h, yw, b.fc1, activation_);",

@@ -381,6 +381,56 @@ TEST_CASE("ops: an eight-bit product quantises what it reads, once for two that 
   });
 }
 
+TEST_CASE("ops: a LayerNorm quantises for the eight-bit product behind it, with the bits of one after the other") {
+  Random random(11);
+  const int64_t rows = 21, k = 70, n = 64;
+  Linear a = make_linear(n, k, true, random), b = make_linear(n, k, true, random);
+  a.int8 = PackedInt8(a.weights, random.uniform_vector(k, 0.5, 2).data());
+  b.int8 = PackedInt8(b.weights, random.uniform_vector(k, 0.5, 2).data());
+  const Linear f32 = make_linear(n, k, true, random);
+  const LayerNorm norm{buffer_of(random.normal_vector(k)), buffer_of(random.normal_vector(k)), 1e-5f};
+  const std::vector<float> start = random.normal_vector(rows * k);
+  std::vector<uint8_t> bytes(static_cast<size_t>(rows * quantized_stride(k)));
+  std::vector<float> scales(rows);
+  std::vector<int32_t> zeros(rows);
+  std::vector<uint16_t> halves(static_cast<size_t>(rows * bf16_depth(k)));
+  const Tensor in_bf16{halves.data(), DType::bf16, rows, k, bf16_depth(k)};
+  for_each_table([&](const KernelTable& table) {
+    for (const int members : kTeams) {
+      CAPTURE(members);
+      // Products of what a LayerNorm has written, which was told of `next`; how many operations that took.
+      const auto run = [&](const Linear* next, bool as_bf16, Output(&y)[3]) {
+        Output x(rows, k, start);
+        const Tensor copy = as_bf16 ? in_bf16 : x.tensor;
+        std::atomic<uint32_t> operations{0};
+        on_members(table, members, 0, [&](Exec& ex) {
+          ex.quantized = bytes.data(), ex.quantized_scale = scales.data(), ex.quantized_zero = zeros.data();
+          layer_norm(ex, x.tensor, copy, x.tensor, norm, next);
+          linear(ex, y[0].tensor, copy, a);
+          linear(ex, y[1].tensor.row_range(0, rows / 2), copy.row_range(0, rows / 2), a);  // fewer rows of the same
+          layer_norm(ex, x.tensor, copy, x.tensor, norm, next);
+          linear(ex, y[2].tensor, copy, b);  // not the one that was said to be next
+          operations.store(ex.sequence);
+        });
+        return operations.load();
+      };
+      for (const bool as_bf16 : {false, true}) {
+        CAPTURE(as_bf16);
+        Output apart[3] = {{rows, n}, {rows, n}, {rows, n}}, fused[3] = {{rows, n}, {rows, n}, {rows, n}},
+               told_of_f32[3] = {{rows, n}, {rows, n}, {rows, n}};
+        const uint32_t operations = run(nullptr, as_bf16, apart);
+        CHECK(run(&a, as_bf16, fused) == operations - 1);
+        CHECK(run(&f32, as_bf16, told_of_f32) == operations);
+        for (int i = 0; i < 3; ++i) {
+          CAPTURE(i);
+          CHECK(first_difference(fused[i].memory.values(), apart[i].memory.values()) == -1);
+          CHECK(first_difference(told_of_f32[i].memory.values(), apart[i].memory.values()) == -1);
+        }
+      }
+    }
+  });
+}
+
 TEST_CASE("ops: a long chain of operations, each reading what the last one wrote") {
   // A member that ran ahead or stayed behind would show.
   Random random(8);
