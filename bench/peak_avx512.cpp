@@ -48,7 +48,7 @@ void peak_avx512_int8(int64_t iterations, float* sink) {
     }
   __m512i total = sum[0];
   for (const __m512i& s : sum) total = _mm512_add_epi32(total, s);
-  *sink += static_cast<float>(_mm512_reduce_add_epi32(total) & 1);
+  *sink += static_cast<float>(_mm512_cvtsi512_si32(total) & 1);
 }
 
 uint64_t peak_avx512_read(const uint64_t* words, int64_t count, int64_t passes) {
