@@ -167,19 +167,13 @@ struct WidenedProduct {
 
 constexpr int64_t kWidenedPairs = 128;  // of a row at a time: twelve rows take 12 KiB of L1
 
-// even[n], odd[n]: the halves of `count` pairs.
+// even[n], odd[n]: the halves of `count` pairs, which come in whole lines.
 template <class V>
 TUWEN_INLINE void widen_pairs(const char* pairs, int64_t count, float* even, float* odd) {
-  int64_t n = 0;
-  for (; n + V::kLanes <= count; n += V::kLanes) {
+  for (int64_t n = 0; n < count; n += V::kLanes) {
     const Pairs<V> both = load_pairs(V(0.0f), pairs + n * kGroupBytes);
     both.even.store(even + n);
     both.odd.store(odd + n);
-  }
-  for (; n < count; ++n) {
-    uint16_t pair[2];
-    __builtin_memcpy(pair, pairs + n * kGroupBytes, sizeof pair);
-    even[n] = bf16_to_f32(pair[0]), odd[n] = bf16_to_f32(pair[1]);
   }
 }
 

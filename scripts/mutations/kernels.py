@@ -81,9 +81,9 @@ KERNELS = [
         "for (int half = 1; half >= 0; --half) {",
         "for (int half = 0; half >= 0; --half) {"),
     Mutation(
-        "bf16-widened-tail", GEMM, "pairs that fill no vector are not widened",
-        "for (; n < count; ++n) {",
-        "for (; n + 1 < count; ++n) {"),
+        "bf16-widened-range", GEMM, "every range of pairs is widened from the beginning of its row",
+        "widen_pairs<V>(a + i * a_stride + first * kGroupBytes, count,",
+        "widen_pairs<V>(a + i * a_stride, count,"),
     Mutation(
         "bf16-attention-values", ATTENTION_BF16, "the last key of an odd number has no value",
         "const uint16_t* odd = last ? zeros : even + p.v_stride + c;",
