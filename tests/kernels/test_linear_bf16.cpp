@@ -62,6 +62,47 @@ TEST_CASE("linear_bf16: a row's bits depend on that row alone, a column's on tha
   });
 }
 
+TEST_CASE("linear_bf16: integer products are exact, however long a row is") {
+  Random random(54);
+  constexpr int64_t kRows = 53, kColumns = 40;
+  for (const int64_t k : {int64_t{256}, int64_t{288}, int64_t{600}, int64_t{1500}}) {
+    const int64_t depth = bf16_depth(k);
+    std::vector<float> rows(static_cast<size_t>(kRows * depth)), weights(static_cast<size_t>(kColumns * k));
+    for (int64_t r = 0; r < kRows; ++r)
+      for (int64_t i = 0; i < k; ++i)
+        rows[static_cast<size_t>(r * depth + i)] = static_cast<float>(random.integer(-3, 3));
+    for (float& w : weights) w = static_cast<float>(random.integer(-3, 3));
+    const std::vector<uint16_t> x = rounded(rows);
+    PackedMatrix w(kColumns, k, DType::bf16, "test");
+    w.set_rows(0, kColumns, weights.data());
+    std::vector<float> expected(static_cast<size_t>(kRows * kColumns));
+    for (int64_t r = 0; r < kRows; ++r)
+      for (int64_t c = 0; c < kColumns; ++c)
+        for (int64_t i = 0; i < k; ++i)
+          expected[static_cast<size_t>(r * kColumns + c)] +=
+              rows[static_cast<size_t>(r * depth + i)] * weights[static_cast<size_t>(c * k + i)];
+    for_each_table([&](const KernelTable& table) {
+      for (const int64_t count : {int64_t{1}, int64_t{12}, int64_t{20}, kRows}) {
+        CAPTURE(k, count);
+        std::vector<float> y(static_cast<size_t>(count * kColumns));
+        table.linear_bf16({.x = x.data(),
+                           .x_stride = depth,
+                           .weights = static_cast<const uint16_t*>(w.strip_at(0)),
+                           .bias = nullptr,
+                           .y = y.data(),
+                           .y_stride = kColumns,
+                           .rows = count,
+                           .columns = kColumns,
+                           .k = depth,
+                           .activation = Activation::linear,
+                           .add_to_output = false,
+                           .y_is_bf16 = false});
+        CHECK(y == std::vector<float>(expected.begin(), expected.begin() + count * kColumns));
+      }
+    });
+  }
+}
+
 TEST_CASE("attention_bf16: a query's bits do not depend on its neighbours") {
   Random random(52);
   constexpr int64_t kQueries = 70, kKeys = 197, kWidth = 80;
