@@ -10,7 +10,6 @@
 
 #include <stddef.h>
 
-#include "core/dtype.h"
 #include "kernels/cpu/lanes.h"
 #include "kernels/cpu/math-inl.h"
 #include "kernels/kernel_table.h"
