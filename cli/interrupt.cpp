@@ -1,5 +1,7 @@
 #include "cli/interrupt.h"
 
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <string>
 
@@ -8,11 +10,15 @@
 namespace tuwen_cli {
 namespace {
 
-volatile std::sig_atomic_t g_stop = 0;
+// Read by any thread while a signal sets it: both allow lock-free atomics alone ([support.signal]).
+std::atomic<bool> g_stop = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 void ask_to_stop(int signal) {
-  g_stop = 1;
+  const int interrupted_error = errno;  // whoever was interrupted may be about to read it
+  g_stop.store(true, std::memory_order_relaxed);
   std::signal(signal, SIG_DFL);
+  errno = interrupted_error;
 }
 
 }  // namespace
@@ -23,7 +29,7 @@ void catch_interrupts() {
   std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the file size limit then fails like one to a full disk
 }
 
-bool interrupted() { return g_stop != 0; }
+bool interrupted() { return g_stop.load(std::memory_order_relaxed); }
 
 void check_interrupt(const char* what) {
   if (interrupted()) throw Failure(std::string("interrupted; ") + what);
