@@ -176,6 +176,42 @@ constexpr int64_t attention_bf16_scratch(int64_t keys, int64_t width) {
   return (packed + tile) / 2 + kAttentionBf16Rows * (keys_padded + width_padded);
 }
 
+// Attention of one query a head without keys and values, where these are products of rows x:
+//   q_h . (W_h x_j + b_h) = (W_h^T q_h) . x_j + q_h . b_h, whose last term is the same for all j and leaves softmax as
+//   it is;   sum_j p_j (V_h x_j + c_h) = V_h (sum_j p_j x_j) + c_h, since the p_j add up to 1.
+// The kernels of its steps; scores and the product with V_h are `linear`.
+
+// u[c, h] = sum_i q[h width + i] w[h width + i, c] for c of [first, first + count)
+// |u - u_ref| <= (width + 2) eps sum |q w|.
+struct AbsorbKeysArgs {
+  const float* q;        // [heads * width]
+  const float* weights;  // packed strips of the weight matrix [heads * width, k]
+  float* u;              // as packed weights of a product with `heads` columns; what lies behind the last head is 0
+  int64_t heads, width;  // width: a multiple of kStrip
+  int64_t k;
+  int64_t first, count;
+};
+
+// Softmax down the columns, in place:   x[r, c] = exp(scale x[r, c] - max) / sum
+// |x - ref| <= (4 max |scale x| + rows + 16) eps ref.
+struct SoftmaxColumnsArgs {
+  float* x;  // [rows, columns]
+  int64_t x_stride;
+  int64_t rows, columns;
+  float scale;  // > 0
+};
+
+// y[h, c] = sum_r p[r, h] x[r, c], fused and ascending.   |y - y_ref| <= (rows + 1) eps sum |p x|.
+struct WeighRowsArgs {
+  const float* p;  // [rows, heads]
+  int64_t p_stride;
+  const float* x;  // [rows, columns]
+  int64_t x_stride;
+  float* y;  // [heads, columns]
+  int64_t y_stride;
+  int64_t rows, columns, heads;
+};
+
 // y[r, :] = (x[r, :] - mean) / sigma * gamma + beta,   sigma = sqrt(variance + epsilon); biased variance.
 // The mean is corrected for its own rounding, so rows that hardly vary around a large mean are as good as others.
 // y may be x.  |y - y_ref| <= 16 eps (|gamma| (1 + |x - mean| / sigma) (1 + 16 eps |mean| / sigma) + |beta|).
@@ -271,6 +307,9 @@ struct KernelTable {
   void (*attention)(const AttentionArgs&);
   void (*attention_full)(const AttentionFullArgs&);
   void (*attention_bf16)(const AttentionBf16Args&);
+  void (*absorb_keys)(const AbsorbKeysArgs&);
+  void (*softmax_columns)(const SoftmaxColumnsArgs&);
+  void (*weigh_rows)(const WeighRowsArgs&);
   void (*layer_norm)(const LayerNormArgs&);
   void (*softmax)(const RowsArgs&);
   void (*l2_normalize)(const RowsArgs&);

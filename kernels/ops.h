@@ -150,6 +150,22 @@ struct AttentionTerms {
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads,
                const AttentionTerms& terms);
 
+// Attention of one query a sequence whose keys and values are products of the rows x, without making them:
+//   out_i = softmax(q_i (x W_k^T + b_k)^T / sqrt(d)) (x W_v^T + b_v), head by head; kernel_table.h has the algebra.
+// Sequence i asks by row `first_query`, which counts up from one to the next, and of x.
+//   q, out [*, heads * d], x [rows, k], all f32, as the weights are; d a multiple of kStrip
+// room: absorbed_attention_floats() for these rows and sequences, 64-byte aligned; shared by the members. out may be
+// x's memory where its row i is not in the rows of a later sequence.
+void absorbed_attention(Exec& ex, Tensor out, Tensor q, Tensor x, LinearView keys, LinearView values,
+                        std::span<const Sequence> sequences, int64_t heads, float* room);
+// Whether it can take the place of these products and attention() where `ex` computes.
+inline bool can_absorb(const Exec& ex, const Linear& qkv, int64_t head_width) {
+  return ex.device == nullptr && LinearView(qkv).type == DType::f32 && head_width % kStrip == 0;
+}
+int64_t absorbed_attention_floats(int64_t rows, int64_t sequences, int64_t width, int64_t heads);
+// Rows of [*, 2 width] keys and values, in whole strips, that have the room for either.
+int64_t rows_with_absorbed(int64_t rows, int64_t sequences, int64_t width, int64_t heads, DType type);
+
 // Elements between rows of an activation, with room for the depth that products read: an odd number of cache lines, so
 // that the same column of many rows does not fall into a few sets of the cache.
 inline int64_t activation_stride(int64_t width, DType type) {

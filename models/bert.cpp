@@ -20,7 +20,8 @@ BertScratch BertScratch::plan(Arena& arena, const TextConfig& c, int64_t rows, D
   s.c = take(width, type);
   s.a = attention == type ? s.c : take(width, attention);
   s.q = take(padded, attention);
-  s.kv = take(2 * padded, attention);
+  s.kv = arena.take(rows_with_absorbed(rows, rows, width, c.num_attention_heads, attention), 2 * padded, attention,
+                    activation_stride(2 * padded, attention));
   s.h = take(c.intermediate_size, type);
   return s;
 }
@@ -171,10 +172,19 @@ void Bert::block(Exec& ex, const BertBlock& b, BertScratch& s, const BertRows& x
   const Tensor k = kv.column_range(0, width), v = kv.column_range(padded, width);
   const Tensor c = s.c.row_range(0, rows).column_range(0, width), h = s.h.row_range(0, rows);
   const Tensor in = wanted.in, y = wanted.f32;
+  const bool absorbed = &wanted != &x && plain_attention() && can_absorb(ex, b.qkv, config_.head_dim());
 
-  linear(ex, kv, x.in, b.qkv.columns(padded, 2 * padded));       tap(ex, "keys", k), tap(ex, "values", v);
+  if (!absorbed) {
+    linear(ex, kv, x.in, b.qkv.columns(padded, 2 * padded));     tap(ex, "keys", k), tap(ex, "values", v);
+  }
   linear(ex, q, in, b.qkv.columns(0, width));                    tap(ex, "queries", q);
-  attend(ex, b, s, c, q, k, v, sequences, pass);                 tap(ex, "context", c);
+  if (absorbed) {
+    absorbed_attention(ex, c, q, x.in, b.qkv.columns(padded, width), b.qkv.columns(2 * padded, width), sequences,
+                       b.heads, kv.f32());
+  } else {
+    attend(ex, b, s, c, q, k, v, sequences, pass);
+  }
+                                                                 tap(ex, "context", c);
   linear(ex, y, c, b.out, Epilogue::add_to_output);                                             // a = LN(MSA(x) + x)
   const bool asks_encoder = pass != nullptr && pass->encoder != nullptr;
   layer_norm(ex, y, in, y, b.attention_norm, asks_encoder ? &b.cross->qkv : &b.intermediate);

@@ -19,7 +19,8 @@ VitScratch VitScratch::plan(Arena& arena, const VisionConfig& c, int64_t rows, i
   s.y = take(width, type);
   s.a = attention == type ? s.y : take(width, attention);
   s.q = take(padded, attention);
-  s.kv = take(2 * padded, attention);
+  s.kv = arena.take(rows_with_absorbed(rows, images, width, c.num_attention_heads, attention), 2 * padded, attention,
+                    activation_stride(2 * padded, attention));
   s.h = take(inside, type);
   s.pooled = arena.take(images, width);
   return s;
@@ -154,12 +155,21 @@ void Vit::block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wan
   const Tensor q = s.q.row_range(0, wanted.rows).column_range(0, d), kv = s.kv.row_range(0, x.rows);
   const Tensor k = kv.column_range(0, d), v = kv.column_range(padded, d);
   const Tensor h = s.h.row_range(0, wanted.rows).column_range(0, config_.intermediate_size);
+  const Tensor a = s.a.row_range(0, q.rows);
+  const bool absorbed = wanted.rows < x.rows && can_absorb(ex, b.qkv, d / heads_);
 
   layer_norm(ex, y, y, x, b.norm1, &b.qkv);                      tap(ex, "norm1", y);           // z' = MSA(LN(z)) + z
-  linear(ex, kv, y, b.qkv.columns(padded, 2 * padded));          tap(ex, "keys", k), tap(ex, "values", v);
+  if (!absorbed) {
+    linear(ex, kv, y, b.qkv.columns(padded, 2 * padded));        tap(ex, "keys", k), tap(ex, "values", v);
+  }
   linear(ex, q, y.every(step), b.qkv.columns(0, d));             tap(ex, "queries", q);
-  const Tensor a = s.a.row_range(0, q.rows);
-  terms == nullptr ? attention(ex, a, q, k, v, sequences, heads_) : attention(ex, a, q, k, v, sequences, heads_, *terms);
+  if (absorbed) {
+    absorbed_attention(ex, a, q, y, b.qkv.columns(padded, d), b.qkv.columns(2 * padded, d), sequences, heads_, kv.f32());
+  } else if (terms == nullptr) {
+    attention(ex, a, q, k, v, sequences, heads_);
+  } else {
+    attention(ex, a, q, k, v, sequences, heads_, *terms);
+  }
   if (a.dtype != yw.dtype) copy_rows(ex, yw, a);
                                                                  tap(ex, "context", yw);
   linear(ex, wanted, yw, b.out, Epilogue::add_to_output);        tap(ex, "attention", wanted);

@@ -13,15 +13,6 @@ struct Shape {
 constexpr Shape kShapes[] = {{1, 1, 1},   {2, 16, 7},  {3, 17, 64}, {4, 48, 33},
                              {5, 63, 16}, {6, 64, 80}, {7, 65, 15}, {25, 129, 19}};
 
-// Weights [n, k] packed as kernel_table.h says, the last strip padded with zeros.
-Lines<float> pack(const Matrix& w) {
-  const int64_t n = w.rows(), k = w.columns();
-  Lines<float> packed((n + kStrip - 1) / kStrip * kStrip * k);
-  for (int64_t c = 0; c < n; ++c)
-    for (int64_t i = 0; i < k; ++i) packed.data()[c / kStrip * kStrip * k + i * kStrip + c % kStrip] = w.at(c, i);
-  return packed;
-}
-
 struct Mode {
   bool bias, add;
   Activation activation;
@@ -37,7 +28,7 @@ void check_linear(const KernelTable& table, const char* what, Shape s, Mode mode
                   Verdict& verdict) {
   const Matrix x(s.rows, s.k, draw), w(s.columns, s.k, draw), bias(1, s.columns, draw), old(s.rows, s.columns, draw);
   Matrix y = mode.add ? old : Matrix(s.rows, s.columns);
-  Lines<float> weights = pack(w);
+  Lines<float> weights = pack_f32(w);
   table.linear({.x = x.data(),
                 .x_stride = x.stride(),
                 .weights = weights.data(),

@@ -129,6 +129,15 @@ class Lines {
   std::vector<Line> lines_;  // zero
 };
 
+// Weights [n, k] packed as kernel_table.h says, the last strip padded with zeros.
+inline Lines<float> pack_f32(const Matrix& w) {
+  const int64_t n = w.rows(), k = w.columns();
+  Lines<float> packed((n + kStrip - 1) / kStrip * kStrip * k);
+  for (int64_t c = 0; c < n; ++c)
+    for (int64_t i = 0; i < k; ++i) packed.data()[c / kStrip * kStrip * k + i * kStrip + c % kStrip] = w.at(c, i);
+  return packed;
+}
+
 // Collects what was found wrong with one entry.
 class Verdict {
  public:
@@ -173,6 +182,9 @@ void quantize(const KernelTable& table, Generator& random, Verdict& verdict);
 void attention_full(const KernelTable& table, Generator& random, Verdict& verdict);
 void attention_bf16(const KernelTable& table, Generator& random, Verdict& verdict);
 void attention(const KernelTable& table, Generator& random, Verdict& verdict);
+void absorb_keys(const KernelTable& table, Generator& random, Verdict& verdict);
+void softmax_columns(const KernelTable& table, Generator& random, Verdict& verdict);
+void weigh_rows(const KernelTable& table, Generator& random, Verdict& verdict);
 void layer_norm(const KernelTable& table, Generator& random, Verdict& verdict);
 void softmax(const KernelTable& table, Generator& random, Verdict& verdict);
 void l2_normalize(const KernelTable& table, Generator& random, Verdict& verdict);

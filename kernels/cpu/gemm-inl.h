@@ -269,19 +269,6 @@ __attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int
   }
 }
 
-template <int N>
-struct Count {
-  static constexpr int value = N;
-};
-// body(Count<n>) for n from Least to Most.
-template <int Least, int Most, class Body>
-TUWEN_INLINE void with_count(int64_t n, Body body) {
-  if constexpr (Least < Most) {
-    if (n != Least) return with_count<Least + 1, Most>(n, body);
-  }
-  body(Count<Least>{});
-}
-
 // Calls tile(mr, ns, row, column, prefetch) for every tile of a product of rows. Tiles have Most rows and, where those
 // do not divide, some have one fewer, so that none is much smaller than the others (197 = 32 x 6 + 5, not 32 x 6 + 5 x
 // 1); none has fewer than Least. MaxNS: strips a tile takes at most.

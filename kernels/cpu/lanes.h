@@ -44,5 +44,18 @@ TUWEN_INLINE void for_each_vector_in_turn(int64_t n, Body body) {
   if (i < n) body(i, First{static_cast<int>(n - i)}, 1);
 }
 
+template <int N>
+struct Count {
+  static constexpr int value = N;
+};
+// body(Count<n>) for n from Least to Most.
+template <int Least, int Most, class Body>
+TUWEN_INLINE void with_count(int64_t n, Body body) {
+  if constexpr (Least < Most) {
+    if (n != Least) return with_count<Least + 1, Most>(n, body);
+  }
+  body(Count<Least>{});
+}
+
 }  // namespace
 }  // namespace tw

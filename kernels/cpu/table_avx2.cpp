@@ -1,3 +1,4 @@
+#include "kernels/cpu/absorb-inl.h"
 #include "kernels/cpu/attention-inl.h"
 #include "kernels/cpu/attention_bf16-inl.h"
 #include "kernels/cpu/attention_full-inl.h"
@@ -26,6 +27,9 @@ constexpr KernelTable table_of(const char* name, void (*linear_int8)(const Linea
       .attention = attention_kernel<F32x8, 1>,
       .attention_full = attention_full_kernel<F32x8, 1>,
       .attention_bf16 = attention_bf16_kernel<F32x8, kLinearBf16>,
+      .absorb_keys = absorb_keys_kernel<F32x8>,
+      .softmax_columns = softmax_columns_kernel<F32x8>,
+      .weigh_rows = weigh_rows_kernel<F32x8, 2>,
       .layer_norm = layer_norm_kernel<F32x8>,
       .softmax = softmax_kernel<F32x8>,
       .l2_normalize = l2_normalize_kernel<F32x8>,

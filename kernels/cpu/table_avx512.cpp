@@ -1,3 +1,4 @@
+#include "kernels/cpu/absorb-inl.h"
 #include "kernels/cpu/amx.h"
 #include "kernels/cpu/attention-inl.h"
 #include "kernels/cpu/attention_bf16-inl.h"
@@ -27,6 +28,9 @@ constexpr KernelTable table_of(const char* name) {
       .attention = attention_kernel<F32x16, 4>,
       .attention_full = attention_full_kernel<F32x16, 4>,
       .attention_bf16 = attention_bf16_kernel<F32x16, LinearBf16>,
+      .absorb_keys = absorb_keys_kernel<F32x16>,
+      .softmax_columns = softmax_columns_kernel<F32x16>,
+      .weigh_rows = weigh_rows_kernel<F32x16, 4>,
       .layer_norm = layer_norm_kernel<F32x16>,
       .softmax = softmax_kernel<F32x16>,
       .l2_normalize = l2_normalize_kernel<F32x16>,

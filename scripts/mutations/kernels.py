@@ -4,6 +4,8 @@ from mutations.mutation import Mutation
 
 GEMM = "kernels/cpu/gemm-inl.h"
 ATTENTION = "kernels/cpu/attention-inl.h"
+ABSORB = "kernels/cpu/absorb-inl.h"
+ABSORBED_OPS = "kernels/ops_absorbed.cpp"
 ATTENTION_BF16 = "kernels/cpu/attention_bf16-inl.h"
 AMX = "kernels/cpu/amx_avx512.cpp"
 INT8 = "kernels/cpu/gemm_int8-inl.h"
@@ -193,6 +195,34 @@ KERNELS = [
         "attention-wrong-item", ATTENTION_OPS, "every item reads the first item's values",
         ".v = row(v, s.first_key) + key_column,",
         ".v = row(v, 0) + key_column,"),
+    Mutation(
+        "absorb-last-strip", ABSORB, "the last strip of a head's keys",
+        "h < p.heads && s < strips; ++s) {",
+        "h < p.heads && s + (strips > 1) < strips; ++s) {"),
+    Mutation(
+        "absorb-stale-lanes", ABSORB, "lanes behind the last head keep what was there",
+        "h < (p.heads + kStrip - 1) / kStrip * kStrip; ++h) {",
+        "h < p.heads; ++h) {"),
+    Mutation(
+        "absorb-maximum", ABSORB, "the maximum does not see the last row",
+        "for (int64_t r = 0; r < p.rows; ++r) largest",
+        "for (int64_t r = 0; r + 1 < p.rows; ++r) largest"),
+    Mutation(
+        "absorb-head-tile", ABSORB, "later tiles of heads weigh by the first one's",
+        "const float* weight = p.p + r * p.p_stride + head;",
+        "const float* weight = p.p + r * p.p_stride;"),
+    Mutation(
+        "absorb-second-group", ABSORBED_OPS, "sequences of a group ask with the first one's query",
+        "a.q.f32_row(group[i].first_query)",
+        "a.q.f32_row(group[0].first_query)"),
+    Mutation(
+        "absorb-value-bias", ABSORBED_OPS, "every head gets the first head's bias of values",
+        "nullptr : a.values.bias + column",
+        "nullptr : a.values.bias"),
+    Mutation(
+        "absorb-score-block", ABSORBED_OPS, "rows of a longer sequence's second block of scores",
+        "s.first_key + s.keys * block / blocks, end",
+        "s.first_key + s.keys * block / blocks + (block > 1), end"),
     Mutation(
         "attention-swap-lanes-512", AVX512, "lanes of the key transposition",
         "r[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xEE);",

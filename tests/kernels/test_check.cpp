@@ -40,6 +40,12 @@ Place last_output(const AttentionBf16Args& a) { return last_element(a.out, true,
 Place last_output(const PatchesArgs& a) {
   return last_element(a.y, a.y_is_bf16, a.y_stride, a.rows, a.channels * a.patch * a.patch);
 }
+Place last_output(const AbsorbKeysArgs& a) {
+  return last_element(a.u + (a.heads - 1) / kStrip * kStrip * a.k, false, kStrip, a.first + a.count,
+                      (a.heads - 1) % kStrip + 1);
+}
+Place last_output(const SoftmaxColumnsArgs& a) { return last_element(a.x, false, a.x_stride, a.rows, a.columns); }
+Place last_output(const WeighRowsArgs& a) { return last_element(a.y, false, a.y_stride, a.heads, a.columns); }
 Place last_output(const QuantizeArgs& a) { return last_element(a.x_scale, false, 1, a.rows, 1); }
 
 // Ways to break an entry that otherwise does what the reference does.
@@ -123,6 +129,21 @@ void attention_forgets_scale(const AttentionArgs& args) {
   a.scale = 1;
   reference_table().attention(a);
 }
+void softmax_columns_forgets_scale(const SoftmaxColumnsArgs& args) {
+  SoftmaxColumnsArgs a = args;
+  a.scale = 1;
+  reference_table().softmax_columns(a);
+}
+void weigh_rows_forgets_last_row(const WeighRowsArgs& args) {
+  WeighRowsArgs a = args;
+  if (a.rows > 1) --a.rows;
+  reference_table().weigh_rows(a);
+}
+void absorb_keys_of_one_head_less(const AbsorbKeysArgs& args) {
+  AbsorbKeysArgs a = args;
+  --a.heads;
+  reference_table().absorb_keys(a);
+}
 void layer_norm_by_squares(const LayerNormArgs& a) {
   for (int64_t r = 0; r < a.rows; ++r) {
     const float* x = a.x + r * a.x_stride;
@@ -194,6 +215,9 @@ TEST_CASE("check: every broken entry is noticed, and no other is blamed") {
   CHECK_ALL_NOTICED(attention);
   CHECK_ALL_NOTICED(attention_full);
   CHECK_ALL_NOTICED(attention_bf16);
+  CHECK_ALL_NOTICED(absorb_keys);
+  CHECK_ALL_NOTICED(softmax_columns);
+  CHECK_ALL_NOTICED(weigh_rows);
   CHECK_ALL_NOTICED(layer_norm);
   CHECK_ALL_NOTICED(softmax);
   CHECK_ALL_NOTICED(l2_normalize);
@@ -206,7 +230,7 @@ TEST_CASE("check: every broken entry is noticed, and no other is blamed") {
   CHECK_ALL_NOTICED(f16_to_f32);
   CHECK_ALL_NOTICED(bf16_to_f32);
   CHECK_ALL_NOTICED(f32_to_bf16);
-  CHECK(check_table(reference_table(), 1).size() == 19);
+  CHECK(check_table(reference_table(), 1).size() == 22);
 }
 
 TEST_CASE("check: mistakes of the kind that kernels make are noticed") {
@@ -214,6 +238,9 @@ TEST_CASE("check: mistakes of the kind that kernels make are noticed") {
   check_noticed<&KernelTable::linear>("linear", linear_forgets_last_k);
   check_noticed<&KernelTable::attention>("attention", attention_forgets_last_key);
   check_noticed<&KernelTable::attention>("attention", attention_forgets_scale);
+  check_noticed<&KernelTable::absorb_keys>("absorb_keys", absorb_keys_of_one_head_less);
+  check_noticed<&KernelTable::softmax_columns>("softmax_columns", softmax_columns_forgets_scale);
+  check_noticed<&KernelTable::weigh_rows>("weigh_rows", weigh_rows_forgets_last_row);
   check_noticed<&KernelTable::layer_norm>("layer_norm", layer_norm_by_squares);
   check_noticed<&KernelTable::layer_norm>("layer_norm", layer_norm_with_another_epsilon);
   check_noticed<&KernelTable::activation>("activation", wrong_activation<Activation::gelu, Activation::gelu_tanh>);

@@ -1,5 +1,6 @@
 // The shared kernel templates on the one-lane vector: what they compute without any instruction set. Tiles take up to
 // four strips, as on AVX-512. Entries that are not templates over the vector stay the reference's.
+#include "kernels/cpu/absorb-inl.h"
 #include "kernels/cpu/attention-inl.h"
 #include "kernels/cpu/attention_bf16-inl.h"
 #include "kernels/cpu/attention_full-inl.h"
@@ -20,6 +21,9 @@ const KernelTable& twin_table() {
     t.attention = attention_kernel<F32x1, 4>;
     t.attention_full = attention_full_kernel<F32x1, 4>;
     t.attention_bf16 = attention_bf16_kernel<F32x1, linear_bf16_kernel<WidenedProduct<F32x1>, 4>>;
+    t.absorb_keys = absorb_keys_kernel<F32x1>;
+    t.softmax_columns = softmax_columns_kernel<F32x1>;
+    t.weigh_rows = weigh_rows_kernel<F32x1, 4>;
     t.layer_norm = layer_norm_kernel<F32x1>;
     t.softmax = softmax_kernel<F32x1>;
     t.l2_normalize = l2_normalize_kernel<F32x1>;
