@@ -158,9 +158,11 @@ void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<con
 // x's memory where its row i is not in the rows of a later sequence.
 void absorbed_attention(Exec& ex, Tensor out, Tensor q, Tensor x, LinearView keys, LinearView values,
                         std::span<const Sequence> sequences, int64_t heads, float* room);
-// Whether it can take the place of these products and attention() where `ex` computes.
+// Whether it can take the place of these products and attention() where `ex` computes. An observer wants to see what
+// the products would be fed.
 inline bool can_absorb(const Exec& ex, const Linear& qkv, int64_t head_width) {
-  return ex.device == nullptr && LinearView(qkv).type == DType::f32 && head_width % kStrip == 0;
+  return ex.device == nullptr && ex.observer == nullptr && LinearView(qkv).type == DType::f32 &&
+         head_width % kStrip == 0;
 }
 int64_t absorbed_attention_floats(int64_t rows, int64_t sequences, int64_t width, int64_t heads);
 // Rows of [*, 2 width] keys and values, in whole strips, that have the room for either.

@@ -16,6 +16,10 @@ def model(name, file, breaks, old, new):
 
 MODELS = [
     model(
+        "absorb-observed", "kernels/ops.h", "calibration sees first tokens alone go into the last block's keys and values",
+        "ex.device == nullptr && ex.observer == nullptr &&",
+        "ex.device == nullptr &&"),
+    model(
         "vit-epsilon", VIT, "the epsilon of one LayerNorm",
         'layer + "layer_norm2", d, c.layer_norm_eps',
         'layer + "layer_norm2", d, 1e-12'),

@@ -1,7 +1,9 @@
 // Eight-bit models: made from any checkpoint at load, close to the f32 model, and as deterministic.
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <set>
 
 #include "kernels/select.h"
 #include "models/quantization.h"
@@ -111,6 +113,37 @@ TEST_CASE("an eight-bit embedding has the same bits in any batch and slice, with
     for (const int threads : {2, 3, 7}) CHECK(encode(models.int8, batch, *table, threads) == expected);
     CHECK(encode(models.int8, batch, *table, 2, 40) == expected);
   }
+}
+
+// Of f32 models the last block makes no keys and values, unless somebody wants to see their product's input.
+TEST_CASE("an observer sees every row that goes into keys and values, in the last block too") {
+  const ChineseClipConfig config = config_of(64, 96);
+  const auto model = load_both(config, 3).f32;
+  Random random(8);
+  const Batch batch(config, random);
+  using MostRows = std::map<const Linear*, int64_t>;
+  MostRows seen;
+  const ProductObserver observer{[](void* self, const Linear& w, Tensor x, int64_t part, int64_t) {
+                                   int64_t& most = (*static_cast<MostRows*>(self))[&w];
+                                   if (part == 0) most = std::max(most, x.rows);
+                                 },
+                                 &seen};
+  const EmbedOptions options{.observer = &observer};
+  Session session(model, {});
+  std::vector<float> out(static_cast<size_t>(3 * model->embedding_width()));
+  session.encode_images({batch.pixels.data(), false, nullptr, batch.images}, out, options);
+  session.encode_texts({batch.ids, batch.offsets, {}, {}}, out, options);
+  const auto fed = [&](const auto& tower) {
+    std::multiset<int64_t> rows;
+    tower.for_each_linear([&](const Linear& w) { rows.insert(seen.at(&w)); });
+    return rows;
+  };
+  // Three blocks of four products; of the last block's, three see the first tokens alone.
+  const int64_t pixels = batch.images * config.vision.tokens(), tokens = std::ssize(batch.ids);
+  CHECK(fed(*model->vision()) ==
+        std::multiset<int64_t>{3, 3, 3, pixels, pixels, pixels, pixels, pixels, pixels, pixels, pixels, pixels});
+  CHECK(fed(*model->text()) ==
+        std::multiset<int64_t>{3, 3, 3, tokens, tokens, tokens, tokens, tokens, tokens, tokens, tokens, tokens});
 }
 
 TEST_CASE("calibration is repeatable, and its threads do not show") {
