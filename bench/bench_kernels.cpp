@@ -152,7 +152,8 @@ std::vector<Case> all_cases() {
   for (const auto& s : shapes) cases.push_back(linear_case(s[0], s[1], s[2], Activation::linear, "linear"));
   cases.push_back(linear_case(197, 3072, 768, Activation::quick_gelu, "linear+quick_gelu"));
   cases.push_back(linear_case(52, 3072, 768, Activation::gelu, "linear+gelu"));
-  for (const auto& [tokens, width] : {std::pair{12, 64}, {52, 64}, {197, 64}, {257, 64}, {257, 80}, {577, 64}})
+  for (const auto& [tokens, width] :
+       {std::pair{12, 64}, {52, 64}, {197, 64}, {257, 64}, {257, 80}, {577, 64}, {1025, 64}, {2305, 64}})
     cases.push_back(attention_case(tokens, width, false));
   for (const auto& [tokens, width] : {std::pair{52, 64}, {197, 64}})
     cases.push_back(attention_case(tokens, width, true));

@@ -207,7 +207,8 @@ std::vector<Case> low_precision_cases() {
   const KernelTable& quantizer = reference_table();
   for (const auto& s : shapes) cases.push_back(bf16_case(s[0], s[1], s[2]));
   for (const auto& s : shapes) cases.push_back(int8_case(s[0], s[1], s[2], quantizer));
-  for (const auto& [tokens, width] : {std::pair{12, 64}, {52, 64}, {197, 64}, {257, 64}, {257, 80}, {577, 64}})
+  for (const auto& [tokens, width] :
+       {std::pair{12, 64}, {52, 64}, {197, 64}, {257, 64}, {257, 80}, {577, 64}, {1025, 64}, {2305, 64}})
     cases.push_back(attention_case(tokens, width));
   for (const auto& [rows, columns] : {std::pair{197, 768}, {197, 3072}, {12, 768}})
     cases.push_back(quantize_case(rows, columns));

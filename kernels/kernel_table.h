@@ -112,7 +112,9 @@ struct QuantizeArgs {
 
 // Scaled dot-product attention of one head and one sequence (Vaswani et al. 2017, arXiv:1706.03762, eq. 1):
 //   out[i, :] = sum_j p[i, j] v[j, :],   p[i, :] = softmax_j(scale q[i, :] . k[j, :])
-// Whole score rows are kept; softmax subtracts the row's maximum; rows of out are divided by the sum at the end.
+// Softmax subtracts the row's maximum; rows of out are divided by the sum at the end. Of more than kAttentionWholeRows
+// keys no whole score rows are kept: blocks of keys are summed in order, and what is there is scaled by e^(old - new)
+// where a block raises the maximum.
 // |out - ref| <= (2 (width + 4) S + keys + 16) eps sum_j p |v|, with S = scale max_j sum |q k_j|.
 // out must not overlap the inputs.
 struct AttentionArgs {
@@ -126,6 +128,13 @@ struct AttentionArgs {
 };
 // Room for K and V packed in strips and for the score rows of one tile of queries.
 constexpr int64_t kAttentionRows = 24;
+constexpr int64_t kAttentionWholeRows = 1024;  // keys
+// Where the block of keys that begins at `first` ends; the last one takes what is left for it and less than half a
+// block more.
+constexpr int64_t kKeyBlock = 256, kMostKeysInBlock = kKeyBlock * 3 / 2;
+constexpr int64_t end_of_key_block(int64_t first, int64_t keys) {
+  return keys - first < kMostKeysInBlock ? keys : first + kKeyBlock;
+}
 constexpr int64_t attention_scratch(int64_t keys, int64_t width) {
   const int64_t keys_padded = (keys + kStrip - 1) / kStrip * kStrip,
                 width_padded = (width + kStrip - 1) / kStrip * kStrip;

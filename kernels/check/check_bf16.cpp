@@ -100,8 +100,15 @@ void attention_bf16(const KernelTable& table, Generator& random, Verdict& verdic
   struct Head {
     int64_t queries, keys, width;
   };
-  for (const Head& s :
-       {Head{1, 1, 1}, {7, 7, 8}, {16, 17, 24}, {25, 33, 15}, {33, 52, 64}, {3, 100, 80}, {40, 197, 32}}) {
+  for (const Head& s : {Head{1, 1, 1},
+                        {7, 7, 8},
+                        {16, 17, 24},
+                        {25, 33, 15},
+                        {33, 52, 64},
+                        {3, 100, 80},
+                        {40, 197, 32},
+                        {34, 1041, 24},
+                        {2, 2305, 64}}) {
     const auto number = [&] { return random.uniform(-2, 2); };
     const Bf16Matrix q(Matrix(s.queries, s.width, number)), k(Matrix(s.keys, s.width, number)),
         v(Matrix(s.keys, s.width, number));

@@ -74,7 +74,14 @@ void attention(const KernelTable& table, Generator& random, Verdict& verdict) {
   struct Shape {
     int64_t queries, keys, width;
   };
-  for (const Shape& s : {Shape{1, 1, 1}, {7, 7, 8}, {16, 17, 24}, {25, 33, 16}, {30, 52, 64}, {3, 100, 80}}) {
+  for (const Shape& s : {Shape{1, 1, 1},
+                         {7, 7, 8},
+                         {16, 17, 24},
+                         {25, 33, 16},
+                         {30, 52, 64},
+                         {3, 100, 80},
+                         {26, 1041, 24},
+                         {2, 2305, 64}}) {
     const auto number = [&] { return random.uniform(-2, 2); };
     Head h{Matrix(s.queries, s.width, number), Matrix(s.keys, s.width, number), Matrix(s.keys, s.width, number), 0.25f};
     const Matrix out = attend(table, h);

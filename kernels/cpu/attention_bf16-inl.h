@@ -32,15 +32,17 @@ TUWEN_INLINE void pack_keys(uint16_t* packed, const AttentionBf16Args& p, int64_
   }
 }
 
-// V in strips of 16 columns, [depth / 2][16][2]: pairs of rows become rows of pairs.
+// V of keys [first, first + count), count even but for the last block, in strips of 16 columns, [depth / 2][16][2]:
+// pairs of rows become rows of pairs.
 template <class V>
-TUWEN_INLINE void pack_values(uint16_t* packed, const AttentionBf16Args& p, int64_t depth) {
+TUWEN_INLINE void pack_values(uint16_t* packed, const AttentionBf16Args& p, int64_t first, int64_t count,
+                              int64_t depth) {
   const uint16_t zeros[kStrip] = {};
   for (int64_t s = 0; s < p.width; s += kStrip) {
     uint16_t* strip = packed + s * depth;
-    for (int64_t j = 0; j < p.keys; j += 2) {
-      const uint16_t* even = p.v + j * p.v_stride + s;
-      const bool last = j + 1 == p.keys;
+    for (int64_t j = 0; j < count; j += 2) {
+      const uint16_t* even = p.v + (first + j) * p.v_stride + s;
+      const bool last = j + 1 == count;
       for (int64_t c = 0; c < kStrip; c += V::kLanes) {
         uint16_t* out = strip + (j / 2 * kStrip + c) * 2;
         const uint16_t* odd = last ? zeros : even + p.v_stride + c;
@@ -54,7 +56,7 @@ TUWEN_INLINE void pack_values(uint16_t* packed, const AttentionBf16Args& p, int6
         }
       }
     }
-    const int64_t pairs = (p.keys + 1) / 2;
+    const int64_t pairs = (count + 1) / 2;
     clear(strip + pairs * 2 * kStrip, (depth - pairs * 2) * kStrip);
   }
 }
@@ -76,15 +78,20 @@ TUWEN_INLINE float exponentials_bf16(uint16_t* y, const float* x, int64_t n, flo
 template <class V, void (*Linear)(const LinearBf16Args&)>
 void attention_bf16_kernel(const AttentionBf16Args& p) {
   const int64_t keys_padded = (p.keys + kStrip - 1) / kStrip * kStrip, depth = bf16_depth(p.width),
-                key_depth = bf16_depth(p.keys), width_padded = (p.width + kStrip - 1) / kStrip * kStrip;
-  uint16_t* keys = reinterpret_cast<uint16_t*>(p.scratch);       // [keys_padded / 16] strips
-  uint16_t* values = keys + keys_padded * depth;                 // [width_padded / 16] strips
-  uint16_t* weights = values + width_padded * key_depth;         // [rows, key_depth]
-  uint16_t* queries = weights + kAttentionBf16Rows * key_depth;  // [rows, depth], where q itself cannot be read so far
-  float* scores = reinterpret_cast<float*>(queries + kAttentionBf16Rows * depth);  // [rows, keys_padded]
-  float* sums = scores + kAttentionBf16Rows * keys_padded;                         // [rows, width_padded]
+                width_padded = (p.width + kStrip - 1) / kStrip * kStrip;
+  const int64_t block = p.keys > kAttentionWholeRows ? kMostKeysInBlock : p.keys;
+  const int64_t block_padded = (block + kStrip - 1) / kStrip * kStrip, block_depth = bf16_depth(block);
+  uint16_t* keys = reinterpret_cast<uint16_t*>(p.scratch);         // [keys_padded / 16] strips
+  uint16_t* values = keys + keys_padded * depth;                   // [width_padded / 16] strips of each block
+  uint16_t* weights = values + width_padded * bf16_depth(p.keys);  // [rows, block_depth]
+  uint16_t* queries =
+      weights + kAttentionBf16Rows * block_depth;  // [rows, depth], where q itself cannot be read so far
+  float* scores = reinterpret_cast<float*>(queries + kAttentionBf16Rows * depth);  // [rows, block_padded]
+  float* sums = scores + kAttentionBf16Rows * block_padded;                        // [rows, width_padded]
   pack_keys<V>(keys, p, depth);
-  pack_values<V>(values, p, key_depth);
+  for_each_key_block(p.keys, [&](int64_t key, int64_t count) {
+    pack_values<V>(values + key * width_padded, p, key, count, bf16_depth(count));
+  });
 
   for (int64_t first = 0; first < p.queries; first += kAttentionBf16Rows) {
     const int64_t rows = p.queries - first < kAttentionBf16Rows ? p.queries - first : kAttentionBf16Rows;
@@ -97,32 +104,38 @@ void attention_bf16_kernel(const AttentionBf16Args& p) {
       }
       q = queries, q_stride = depth;
     }
-    LinearBf16Args product{.x = q,
-                           .x_stride = q_stride,
-                           .weights = keys,
-                           .bias = nullptr,
-                           .y = scores,
-                           .y_stride = keys_padded,
-                           .rows = rows,
-                           .columns = keys_padded,
-                           .k = depth,
-                           .activation = Activation::linear,
-                           .add_to_output = false};
-    Linear(product);
-    float inverse[kAttentionBf16Rows];
+    RunningSoftmax softmax[kAttentionBf16Rows];
+    for_each_key_block(p.keys, [&](int64_t key, int64_t count) {
+      const int64_t count_depth = bf16_depth(count);
+      LinearBf16Args product{.x = q,
+                             .x_stride = q_stride,
+                             .weights = keys + key * depth,
+                             .bias = nullptr,
+                             .y = scores,
+                             .y_stride = block_padded,
+                             .rows = rows,
+                             .columns = (count + kStrip - 1) / kStrip * kStrip,
+                             .k = depth,
+                             .activation = Activation::linear,
+                             .add_to_output = false};
+      Linear(product);
+      for (int64_t i = 0; i < rows; ++i) {
+        const float* row = scores + i * block_padded;
+        const float factor = softmax[i].meet(V(0.0f), largest_scaled<V>(row, count, p.scale));
+        if (key > 0 && factor != 1.0f) scale_row<V>(sums + i * width_padded, width_padded, factor);
+        softmax[i].sum += exponentials_bf16<V>(weights + i * block_depth, row, count, p.scale, softmax[i].offset());
+        clear(weights + i * block_depth + count, count_depth - count);
+      }
+      product.x = weights, product.x_stride = block_depth, product.weights = values + key * width_padded;
+      product.y = sums, product.y_stride = width_padded, product.columns = width_padded, product.k = count_depth;
+      product.add_to_output = key > 0;
+      Linear(product);
+    });
     for (int64_t i = 0; i < rows; ++i) {
-      const float* row = scores + i * keys_padded;
-      const float largest = largest_scaled<V>(row, p.keys, p.scale);
-      inverse[i] = 1.0f / exponentials_bf16<V>(weights + i * key_depth, row, p.keys, p.scale, largest);
-      clear(weights + i * key_depth + p.keys, key_depth - p.keys);
-    }
-    product.x = weights, product.x_stride = key_depth, product.weights = values;
-    product.y = sums, product.y_stride = width_padded, product.columns = width_padded, product.k = key_depth;
-    Linear(product);
-    for (int64_t i = 0; i < rows; ++i) {
+      const V inverse(1.0f / softmax[i].sum);
       uint16_t* out = p.out + (first + i) * p.out_stride;
       for_each_vector<V>(p.width, [&](int64_t c, auto lanes) {
-        store_bf16(out + c, V::load(sums + i * width_padded + c, lanes) * V(inverse[i]), lanes);
+        store_bf16(out + c, V::load(sums + i * width_padded + c, lanes) * inverse, lanes);
       });
     }
   }

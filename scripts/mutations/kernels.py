@@ -89,11 +89,11 @@ KERNELS = [
     Mutation(
         "bf16-attention-values", ATTENTION_BF16, "the last key of an odd number has no value",
         "const uint16_t* odd = last ? zeros : even + p.v_stride + c;",
-        "const uint16_t* odd = p.keys - j <= 3 ? zeros : even + p.v_stride + c;"),
+        "const uint16_t* odd = count - j <= 3 ? zeros : even + p.v_stride + c;"),
     Mutation(
         "bf16-attention-padding", ATTENTION_BF16, "probabilities behind the last key are left as they were",
-        "clear(weights + i * key_depth + p.keys, key_depth - p.keys);",
-        "clear(weights + i * key_depth + p.keys, 0);"),
+        "clear(weights + i * block_depth + count, count_depth - count);",
+        "clear(weights + i * block_depth + count, 0);"),
     Mutation(
         "amx-shifted-rows", AMX, "the rows of the last tile come from the wrong place",
         "return row <= last ? row : last > 0 ? last : int64_t{0};",
@@ -169,8 +169,8 @@ KERNELS = [
         "largest_scaled<V>(row, p.keys - (p.keys > 1), p.scale);"),
     Mutation(
         "attention-stale-sum", ATTENTION, "rows of a tile are divided by the first row's sum",
-        "V(factor[i])",
-        "V(factor[0])"),
+        "p.width, factor[i])",
+        "p.width, factor[0])"),
     Mutation(
         "attention-reads-past-keys", ATTENTION, "keys beyond the sequence are read",
         "p.k_stride, count,",
@@ -195,6 +195,26 @@ KERNELS = [
         "attention-wrong-item", ATTENTION_OPS, "every item reads the first item's values",
         ".v = row(v, s.first_key) + key_column,",
         ".v = row(v, 0) + key_column,"),
+    Mutation(
+        "attention-block-rescale", ATTENTION, "what is summed keeps the old maximum when a block of keys raises it",
+        "if (first > 0 && factor != 1.0f) scale_row",
+        "if (first > 0 && factor > 1.0f) scale_row"),
+    Mutation(
+        "attention-block-sum", ATTENTION, "so does the sum of the exponentials",
+        "    sum *= factor;",
+        ""),
+    Mutation(
+        "attention-block-values", ATTENTION, "every block of keys weighs the first block's values",
+        "values + first * width_padded, count, rows,",
+        "values, count, rows,"),
+    Mutation(
+        "attention-block-infinity", ATTENTION, "a block of scores that are all minus infinity spoils the row",
+        "return largest == -HUGE_VALF ? 0.0f : largest;",
+        "return largest;"),
+    Mutation(
+        "attention-bf16-block-rescale", ATTENTION_BF16, "what is summed in bf16 attention keeps the old maximum",
+        "if (key > 0 && factor != 1.0f) scale_row",
+        "if (key > 0 && factor > 1.0f) scale_row"),
     Mutation(
         "absorb-last-strip", ABSORB, "the last strip of a head's keys",
         "h < p.heads && s < strips; ++s) {",

@@ -113,6 +113,8 @@ TEST_CASE("attention: means over subsets of the keys are exact") {
     for (const int64_t width : kWidths) check({length, length, width});
   // Queries and keys of different number: a class token alone, a cache, a tile of queries and its neighbours.
   for (const Shape s : {Shape{1, 257, 64}, {5, 1, 80}, {1, 577, 64}, {23, 40, 64}, {24, 31, 8}, {49, 33, 33}}) check(s);
+  // Whole score rows and blocks of keys, and a last block that is a whole one, a strip, a key.
+  for (const Shape s : {Shape{3, 1024, 16}, {1, 1025, 64}, {26, 1040, 17}, {25, 1280, 80}, {2, 2321, 64}}) check(s);
 }
 
 TEST_CASE("attention: within the bound of every element's own terms") {
@@ -127,14 +129,17 @@ TEST_CASE("attention: within the bound of every element's own terms") {
       ++number;
     }
   }
-  for (const Shape s : {Shape{197, 197, 64}, {257, 257, 80}, {1, 577, 64}, {25, 577, 64}, {577, 50, 16}})
+  for (const Shape s :
+       {Shape{197, 197, 64}, {257, 257, 80}, {1, 577, 64}, {25, 577, 64}, {577, 50, 16}, {30, 1100, 64}, {3, 2305, 80}})
     check_bound("scores around 1", floats(s, 1.0, random), layout_number(number++));
+  for (const Shape s : {Shape{25, 1300, 24}, {7, 1025, 64}})
+    check_bound("peaked", floats(s, 20.0, random), layout_number(number++));
 }
 
 TEST_CASE("attention: the largest score may stand anywhere and be anything") {
   Random random(3);
-  for (const int64_t keys : {1, 7, 16, 17, 33}) {
-    for (int64_t place = 0; place < keys; ++place) {
+  for (const int64_t keys : {1, 7, 16, 17, 33, 1100}) {
+    for (int64_t place = 0; place<keys; place += keys> kAttentionWholeRows ? 157 : 1) {
       for (const float level : {-3e4f, 0.0f, 3e4f}) {
         Problem p = floats({3, keys, 24}, 1.0, random);
         p.scale = 1.0f;
@@ -155,7 +160,7 @@ TEST_CASE("attention: the largest score may stand anywhere and be anything") {
 
 TEST_CASE("attention: a query's bits depend on that query and the keys alone") {
   Random random(4);
-  for (const Shape s : {Shape{52, 52, 64}, {29, 17, 80}, {25, 33, 24}}) {
+  for (const Shape s : {Shape{52, 52, 64}, {29, 17, 80}, {25, 33, 24}, {27, 1030, 16}}) {
     const Problem whole = floats(s, 3.0, random);
     CAPTURE(s.queries, s.keys, s.width);
     for_each_table([&](const KernelTable& table) {
@@ -176,26 +181,56 @@ TEST_CASE("attention: a query's bits depend on that query and the keys alone") {
 
 TEST_CASE("attention: NaN and infinity go no further than they must") {
   Random random(5);
-  const Shape s{29, 19, 24};
-  const Problem clean = floats(s, 1.0, random);
-  for (const float bad : {NAN, std::numeric_limits<float>::infinity()}) {
-    Problem bad_query = clean, bad_key = clean, bad_value = clean;
-    bad_query.q[static_cast<size_t>(25 * s.width + 3)] = bad;
-    bad_key.k[static_cast<size_t>(18 * s.width + 23)] = NAN;
-    bad_value.v[static_cast<size_t>(18 * s.width + 17)] = bad;
-    for_each_table([&](const KernelTable& table) {
-      const std::vector<float> good = run(table, clean, {}), query = run(table, bad_query, {});
-      const std::vector<float> key = run(table, bad_key, {}), value = run(table, bad_value, {});
-      int64_t wrong = 0;
-      for (int64_t i = 0; i < s.queries; ++i) {
-        for (int64_t c = 0; c < s.width; ++c) {
-          const auto at = static_cast<size_t>(i * s.width + c);
-          wrong += i == 25 ? !std::isnan(query[at]) : query[at] != good[at];
-          wrong += !std::isnan(key[at]);
-          wrong += c == 17 ? std::isfinite(value[at]) : value[at] != good[at];
+  for (const Shape s : {Shape{29, 19, 24}, {29, 1111, 24}}) {
+    const Problem clean = floats(s, 1.0, random);
+    for (const float bad : {NAN, std::numeric_limits<float>::infinity()}) {
+      Problem bad_query = clean, bad_key = clean, bad_value = clean;
+      bad_query.q[static_cast<size_t>(25 * s.width + 3)] = bad;
+      bad_key.k[static_cast<size_t>(18 * s.width + 23)] = NAN;
+      bad_value.v[static_cast<size_t>(18 * s.width + 17)] = bad;
+      for_each_table([&](const KernelTable& table) {
+        const std::vector<float> good = run(table, clean, {}), query = run(table, bad_query, {});
+        const std::vector<float> key = run(table, bad_key, {}), value = run(table, bad_value, {});
+        int64_t wrong = 0;
+        for (int64_t i = 0; i < s.queries; ++i) {
+          for (int64_t c = 0; c < s.width; ++c) {
+            const auto at = static_cast<size_t>(i * s.width + c);
+            wrong += i == 25 ? !std::isnan(query[at]) : query[at] != good[at];
+            wrong += !std::isnan(key[at]);
+            wrong += c == 17 ? std::isfinite(value[at]) : value[at] != good[at];
+          }
         }
-      }
-      CHECK(wrong == 0);
+        CHECK(wrong == 0);
+      });
+    }
+  }
+}
+
+// A key of infinite numbers scores minus infinity with some queries: it has no part in their sums.
+TEST_CASE("attention: scores of minus infinity have no weight, a row of nothing else is NaN") {
+  Random random(7);
+  for (const int64_t keys : {20, 1111}) {
+    const Shape s{3, keys, 16};
+    Problem p = floats(s, 1.0, random), without = p;
+    for (int64_t i = 0; i < s.queries; ++i) p.q[static_cast<size_t>(i * s.width)] = -1;
+    for (int64_t j = 0; j < keys; ++j) p.k[static_cast<size_t>(j * s.width)] = 0;
+    without = p;
+    // The first keys score minus infinity: as if they were not there.
+    const int64_t gone = std::min<int64_t>(keys / 2, 300);
+    for (int64_t j = 0; j < gone; ++j) p.k[static_cast<size_t>(j * s.width)] = std::numeric_limits<float>::infinity();
+    without.shape.keys = keys - gone;
+    without.k.erase(without.k.begin(), without.k.begin() + gone * s.width);
+    without.v.erase(without.v.begin(), without.v.begin() + gone * s.width);
+    const Attention exact = expected(without);
+    CAPTURE(keys);
+    for_each_table([&](const KernelTable& table) {
+      const std::vector<float> out = run(table, p, {});
+      for (size_t i = 0; i < out.size(); ++i)
+        CHECK(std::abs(static_cast<double>(out[i]) - exact.context[i]) <= 1e-4 * exact.magnitude[i]);
+    });
+    for (int64_t j = 0; j < keys; ++j) p.k[static_cast<size_t>(j * s.width)] = std::numeric_limits<float>::infinity();
+    for_each_table([&](const KernelTable& table) {
+      for (const float v : run(table, p, {})) CHECK(std::isnan(v));
     });
   }
 }

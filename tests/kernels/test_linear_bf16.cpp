@@ -105,37 +105,39 @@ TEST_CASE("linear_bf16: integer products are exact, however long a row is") {
 
 TEST_CASE("attention_bf16: a query's bits do not depend on its neighbours") {
   Random random(52);
-  constexpr int64_t kQueries = 70, kKeys = 197, kWidth = 80;
-  const std::vector<uint16_t> q = rounded(random.normal_vector(kQueries * kWidth)),
-                              k = rounded(random.normal_vector(kKeys * kWidth)),
-                              v = rounded(random.normal_vector(kKeys * kWidth));
-  Buffer scratch(attention_bf16_scratch(kKeys, kWidth) * 4, "test");
-  for_each_table([&](const KernelTable& table) {
-    const auto run = [&](int64_t first, int64_t count) {
-      std::vector<uint16_t> out(static_cast<size_t>(count * kWidth));
-      table.attention_bf16({.q = q.data() + first * kWidth,
-                            .k = k.data(),
-                            .v = v.data(),
-                            .q_stride = kWidth,
-                            .k_stride = kWidth,
-                            .v_stride = kWidth,
-                            .out = out.data(),
-                            .out_stride = kWidth,
-                            .queries = count,
-                            .keys = kKeys,
-                            .width = kWidth,
-                            .scale = 0.11f,
-                            .scratch = scratch.as<float>()});
-      return out;
-    };
-    const std::vector<uint16_t> whole = run(0, kQueries);
-    for (const int64_t count : {1, 7, 16, 33}) {
-      for (int64_t first = 0; first + count <= kQueries; first += count) {
-        const auto begin = whole.begin() + first * kWidth;
-        CHECK(run(first, count) == std::vector<uint16_t>(begin, begin + count * kWidth));
+  constexpr int64_t kQueries = 70, kWidth = 80;
+  for (const int64_t keys : {197, 1090}) {
+    const std::vector<uint16_t> q = rounded(random.normal_vector(kQueries * kWidth)),
+                                k = rounded(random.normal_vector(keys * kWidth)),
+                                v = rounded(random.normal_vector(keys * kWidth));
+    Buffer scratch(attention_bf16_scratch(keys, kWidth) * 4, "test");
+    for_each_table([&](const KernelTable& table) {
+      const auto run = [&](int64_t first, int64_t count) {
+        std::vector<uint16_t> out(static_cast<size_t>(count * kWidth));
+        table.attention_bf16({.q = q.data() + first * kWidth,
+                              .k = k.data(),
+                              .v = v.data(),
+                              .q_stride = kWidth,
+                              .k_stride = kWidth,
+                              .v_stride = kWidth,
+                              .out = out.data(),
+                              .out_stride = kWidth,
+                              .queries = count,
+                              .keys = keys,
+                              .width = kWidth,
+                              .scale = 0.11f,
+                              .scratch = scratch.as<float>()});
+        return out;
+      };
+      const std::vector<uint16_t> whole = run(0, kQueries);
+      for (const int64_t count : {1, 7, 16, 33}) {
+        for (int64_t first = 0; first + count <= kQueries; first += count) {
+          const auto begin = whole.begin() + first * kWidth;
+          CHECK(run(first, count) == std::vector<uint16_t>(begin, begin + count * kWidth));
+        }
       }
-    }
-  });
+    });
+  }
 }
 
 TEST_CASE("layer_norm: its bf16 output is its f32 output, rounded; either may be left out") {
