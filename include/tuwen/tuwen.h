@@ -15,19 +15,22 @@
  *   tuwen_softmax(logits, 1, 4, probabilities);
  *
  * Conventions
- *   Status    Every function that can fail returns TUWEN_OK or the reason; tuwen_last_error() says the rest. A failed
- *             call leaves every object as usable as before and sets no handle; what it has written to an output array
- * is unspecified. The library never prints, never ends the process and lets no C++ exception out. Options   An option
- * struct begins with its size: `tuwen_load_options o = {sizeof o};`. Zero is the default of every other field, and a
- * null pointer stands for all defaults. An older program runs on a newer library as is. Matrices  float32, row-major,
- * without gaps; shapes are written [rows, columns]. Output arrays belong to the caller. Text      UTF-8 with a length,
- * zero bytes allowed. Invalid UTF-8 is read as U+FFFD, which the tokenizer drops. Paths are zero-terminated. Handles
- * Made by ..._load, ..._create, ..._read; given back once to the function named at the type. Giving back NULL does
- * nothing. A handle that something else still needs (a session's model) lives until that is gone. Threads   Functions
- * on const handles may run at the same time. A session is for one call at a time: a second one gets TUWEN_BUSY.
- * Different sessions are independent. Numbers   An embedding has the same bits alone or in any batch, with any number
- * of threads, for a given model precision and instruction set. Embeddings agree with transformers 4.37.2 to 1e-5 in
- * f32.
+ *
+ * - Status: every function that can fail returns TUWEN_OK or the reason; tuwen_last_error() says the rest. A failed
+ *   call leaves every object as usable as before and sets no handle; what it has written to an output array is
+ *   unspecified. The library never prints, never ends the process and lets no C++ exception out.
+ * - Options: an option struct begins with its size: `tuwen_load_options o = {sizeof o};`. Zero is the default of
+ *   every other field, and a null pointer stands for all defaults. An older program runs on a newer library as is.
+ * - Matrices: float32, row-major, without gaps; shapes are written [rows, columns]. Output arrays belong to the
+ *   caller.
+ * - Text: UTF-8 with a length, zero bytes allowed. Invalid UTF-8 is read as U+FFFD, which the tokenizer drops. Paths
+ *   are zero-terminated.
+ * - Handles: made by ..._load, ..._create, ..._read; given back once to the function named at the type. Giving back
+ *   NULL does nothing. A handle that something else still needs (a session's model) lives until that is gone.
+ * - Threads: functions on const handles may run at the same time. A session is for one call at a time: a second one
+ *   gets TUWEN_BUSY. Different sessions are independent.
+ * - Numbers: an embedding has the same bits alone or in any batch, with any number of threads, for a given model,
+ *   precision and instruction set. Embeddings agree with transformers 4.37.2 to 1e-5 in f32.
  */
 #ifndef TUWEN_H
 #define TUWEN_H
