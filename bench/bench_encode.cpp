@@ -283,15 +283,13 @@ void measure_one(Report& report, const Options& o, const tuwen::Model& f32, cons
 
 // Those of the list that are there, or else the CPU.
 std::vector<std::string> devices_of(const std::string& list) {
-  std::vector<std::string> devices;
+  std::vector<std::string> devices, missing;
   for (const std::string& device : split(list)) {
-    const std::string missing = tuwen::missing_for(device);
-    if (missing.empty()) {
-      devices.push_back(device);
-    } else {
-      std::cerr << "tuwen-bench: " << missing << "; the CPU is used\n";
-    }
+    const std::string why = tuwen::missing_for(device);
+    why.empty() ? devices.push_back(device) : missing.push_back(why);
   }
+  for (const std::string& why : missing)
+    std::cerr << "tuwen-bench: " << why << (devices.empty() ? "; the CPU is used\n" : "; left out\n");
   return devices.empty() ? std::vector<std::string>{"cpu"} : devices;
 }
 

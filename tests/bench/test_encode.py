@@ -49,6 +49,13 @@ class Encode(unittest.TestCase):
         np.testing.assert_array_equal(self.load("image-1.embeddings")[0], embeddings[0])
         np.testing.assert_array_equal(self.load("text-1x5.embeddings")[0], self.load("text-3x5.embeddings")[0])
 
+    def test_devices_that_are_not_there_are_left_out(self):
+        for devices, then in (("cuda:99,cpu", "left out"), ("cuda:99", "the CPU is used")):
+            done = subprocess.run([BENCH, "encode", MODEL, "--tower", "image", "--device", devices, *ONCE], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0)
+            self.assertRegex(done.stderr, rf'tuwen-bench: device "cuda:99.*; {then}\n')
+            self.assertEqual([json.loads(line)["device"] for line in done.stdout.splitlines()], ["cpu"])
+
     def test_demo_names_the_model_of_the_source_tree(self):
         place = ROOT / "demo" / "model"
         if (place / "config.json").exists():

@@ -1,0 +1,27 @@
+// The scratch memory of a session: for session.cpp and session_plan.cpp alone.
+#pragma once
+
+#include "models/session.h"
+
+namespace tw {
+
+// Everything an encode writes to besides its output.
+struct Session::Scratch {
+  int64_t rows = 0;   // tokens in a slice
+  int64_t items = 0;  // texts or images in it
+  BertScratch text;
+  VitScratch vision;
+  OpMemory ops;
+  // On a device.
+  Tensor result;                // [items, J]
+  uint8_t* pictures = nullptr;  // [images, S, S, 3], resized
+  uint8_t* between = nullptr;   // the passes of their resize; shared with the towers, which run after that
+  // What SliceInputs is made over; on a device it has its own.
+  std::byte* inputs = nullptr;
+  int64_t inputs_bytes = 0;
+};
+
+// Byte pixels are RGB.
+inline bool takes_pictures(const VisionConfig& c) { return c.num_channels == 3; }
+
+}  // namespace tw
