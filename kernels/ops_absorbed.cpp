@@ -28,17 +28,20 @@ struct Asked {
   float* mixed_of(int64_t i) const { return mixed + i * heads * depth; }  // [heads, depth]
 };
 
+// What the steps through a weight matrix cost, which is read once for the group; `heads` rows of depth a sequence.
+OpCost cost_over_weights(const Asked& a, std::span<const Sequence> group, int64_t heads) {
+  const auto sequences = static_cast<double>(group.size()), each = static_cast<double>(a.q.columns * a.depth);
+  return {.rows = std::ssize(group),
+          .columns = a.q.columns,
+          .k = a.depth,
+          .flops = 2 * sequences * each,
+          .weight_bytes = each * static_cast<double>(size_of(DType::f32)),
+          .activation_bytes = sequences * static_cast<double>(heads * a.depth * size_of(DType::f32))};
+}
+
 // u = W^T q
 void absorb_keys(Exec& ex, const Asked& a, std::span<const Sequence> group) {
-  const double sequences = static_cast<double>(group.size());
-  ex.begin("absorb_keys", [&] {
-    return OpCost{.rows = std::ssize(group),
-                  .columns = a.q.columns,
-                  .k = a.depth,
-                  .flops = 2 * sequences * static_cast<double>(a.q.columns * a.depth),
-                  .weight_bytes = static_cast<double>(a.q.columns * a.depth * size_of(DType::f32)),
-                  .activation_bytes = sequences * static_cast<double>(a.padded_heads * a.depth * size_of(DType::f32))};
-  });
+  ex.begin("absorb_keys", [&] { return cost_over_weights(a, group, a.padded_heads); });
   for_each_row_block(ex, a.depth, kDepthPerUnit, [&](int64_t first, int64_t count) {
     for (size_t i = 0; i < group.size(); ++i) {
       ex.kernels->absorb_keys({.q = a.q.f32_row(group[i].first_query),
@@ -127,14 +130,7 @@ void mix_rows(Exec& ex, const Asked& a, std::span<const Sequence> group) {
 void values_of_mixed(Exec& ex, const Asked& a, std::span<const Sequence> group) {
   const int64_t sequences = std::ssize(group);
   const auto* strips = static_cast<const float*>(a.values.strips);
-  ex.begin("mixed_values", [&] {
-    return OpCost{.rows = sequences,
-                  .columns = a.q.columns,
-                  .k = a.depth,
-                  .flops = 2.0 * static_cast<double>(sequences * a.q.columns * a.depth),
-                  .weight_bytes = static_cast<double>(a.q.columns * a.depth * size_of(DType::f32)),
-                  .activation_bytes = static_cast<double>(sequences * a.heads * a.depth * size_of(DType::f32))};
-  });
+  ex.begin("mixed_values", [&] { return cost_over_weights(a, group, a.heads); });
   ex.for_each_unit(a.heads, [&](int64_t head) {
     const int64_t column = head * a.width, next = (head + ex.member.count) % a.heads * a.width;
     ex.kernels->linear({.x = a.mixed + head * a.depth,

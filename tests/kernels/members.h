@@ -1,4 +1,4 @@
-// Operations under test: teams of real threads, and outputs as operations see them.
+// Operations under test: teams of real threads, outputs as operations see them, and weights.
 #pragma once
 
 #include <algorithm>
@@ -43,5 +43,17 @@ struct Output {
   Output(int64_t rows, int64_t columns, std::span<const float> values, Layout layout = {})
       : memory(rows, columns, values, layout), tensor{memory.data(), DType::f32, rows, columns, memory.stride()} {}
 };
+
+// Normal weights of this deviation and, if wanted, a bias.
+inline Linear make_linear(int64_t n, int64_t k, bool with_bias, Random& random, double deviation = 1.0) {
+  Linear linear;
+  linear.weights = PackedMatrix(n, k, DType::f32, "weights");
+  linear.weights.set_rows(0, n, random.normal_vector(n * k, deviation).data());
+  if (with_bias) {
+    linear.bias = Buffer(n * 4, "bias");
+    std::ranges::copy(random.normal_vector(n), linear.bias.as<float>());
+  }
+  return linear;
+}
 
 }  // namespace tw::test

@@ -72,15 +72,6 @@ std::vector<float> run_weigh(const KernelTable& table, std::span<const float> p,
   return y.values();
 }
 
-Linear make_linear(int64_t n, int64_t k, Random& random) {
-  Linear linear;
-  linear.weights = PackedMatrix(n, k, DType::f32, "weights");
-  linear.weights.set_rows(0, n, random.normal_vector(n * k, 1 / std::sqrt(static_cast<double>(k))).data());
-  linear.bias = Buffer(n * 4, "bias");
-  std::ranges::copy(random.normal_vector(n), linear.bias.as<float>());
-  return linear;
-}
-
 }  // namespace
 
 TEST_CASE("absorb_keys: integers exactly, other numbers within the bound") {
@@ -216,7 +207,7 @@ TEST_CASE("absorbed_attention: what attention makes of keys and values, alone or
         sequences.push_back({std::ssize(sequences), 1, rows, length});
         rows += length;
       }
-      const Linear qkv = make_linear(3 * padded, s.depth, random);
+      const Linear qkv = make_linear(3 * padded, s.depth, true, random, 1 / std::sqrt(static_cast<double>(s.depth)));
       const LinearView keys = qkv.columns(padded, n), values = qkv.columns(2 * padded, n);
       Output q(asked, n, random.normal_vector(asked * n), layout_number(1));
       Output x(rows, s.depth, random.normal_vector(rows * s.depth, 2.0), layout_number(2));

@@ -27,17 +27,6 @@ void check(int64_t scratch_floats, Make make, Run run, Expected expected) {
   });
 }
 
-Linear make_linear(int64_t n, int64_t k, bool with_bias, Random& random) {
-  Linear linear;
-  linear.weights = PackedMatrix(n, k, DType::f32, "weights");
-  linear.weights.set_rows(0, n, random.normal_vector(n * k).data());
-  if (with_bias) {
-    linear.bias = Buffer(n * 4, "bias");
-    std::ranges::copy(random.normal_vector(n), linear.bias.as<float>());
-  }
-  return linear;
-}
-
 Buffer buffer_of(std::span<const float> values) {
   Buffer buffer(static_cast<int64_t>(values.size_bytes()), "test");
   std::ranges::copy(values, buffer.as<float>());
