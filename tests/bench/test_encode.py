@@ -53,7 +53,7 @@ class Encode(unittest.TestCase):
         for devices, then in (("cuda:99,cpu", "left out"), ("cuda:99", "the CPU is used")):
             done = subprocess.run([BENCH, "encode", MODEL, "--tower", "image", "--device", devices, *ONCE], capture_output=True, text=True)
             self.assertEqual(done.returncode, 0)
-            self.assertRegex(done.stderr, rf'tuwen-bench: device "cuda:99.*; {then}\n')
+            self.assertRegex(done.stderr, rf'tuwen-bench: device "cuda.*; {then}\n')  # without a driver none has a number
             self.assertEqual([json.loads(line)["device"] for line in done.stdout.splitlines()], ["cpu"])
 
     def test_demo_names_the_model_of_the_source_tree(self):

@@ -16,11 +16,18 @@ EMBEDDING, TOKENS, WIDTH = 20, 10, 40
 
 
 def run(*arguments, stdin=b"", status=0, **options):
-    done = subprocess.run([CLI, *arguments], input=stdin, capture_output=True, timeout=120, **options)
+    done = subprocess.run([CLI, *map(str, arguments)], input=stdin, capture_output=True, timeout=240, **options)
     if done.returncode != status:
         raise AssertionError(f"{arguments}: status {done.returncode}, expected {status}\n{done.stdout}\n{done.stderr}")
     return done
 
+
+def size_of(path):
+    """Bytes of a file that another process may make or remove at any moment; 0 if there is none."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def read_npy(path):
@@ -34,7 +41,6 @@ def read_npy(path):
     assert len(values) == math.prod(header["shape"]), header
     each = math.prod(header["shape"][1:])
     return header["shape"], [values[i : i + each] for i in range(0, len(values), each)]
-
 
 
 def as_float32(value):

@@ -1,7 +1,6 @@
 """tuwen features, retrieve and recall: the files of Chinese-CLIP's evaluation tools, and what happens when things go wrong."""
 import base64
 import json
-import os
 import pathlib
 import signal
 import struct
@@ -14,21 +13,12 @@ import zlib
 
 import numpy
 
+from command_line import CLI, EMBEDDING, MODEL, run, size_of
+
 try:
     import lmdb
 except ImportError:
     lmdb = None
-
-CLI = os.environ["TUWEN_CLI"]
-MODEL = os.path.join(os.environ["TUWEN_TEST_DATA"], "models", "base")
-EMBEDDING = 20
-
-
-def run(*arguments, status=0):
-    done = subprocess.run([CLI, *map(str, arguments)], capture_output=True, timeout=240)
-    if done.returncode != status:
-        raise AssertionError(f"{arguments}: status {done.returncode}, expected {status}\n{done.stdout}\n{done.stderr}")
-    return done
 
 
 def png(random, width, height):
@@ -126,9 +116,9 @@ class Retrieval(unittest.TestCase):
             run(*command, whole)
             partial, kills = pathlib.Path(f"{out}.partial"), 0
             for _ in range(4):
-                before = partial.stat().st_size if partial.exists() else 0
+                before = size_of(partial)
                 process = subprocess.Popen([CLI, *command, str(out)])
-                while process.poll() is None and not (partial.exists() and partial.stat().st_size > before + 3000):
+                while process.poll() is None and size_of(partial) <= before + 3000:
                     time.sleep(0.002)
                 process.send_signal(signal.SIGKILL)
                 if process.wait() == -signal.SIGKILL:

@@ -15,16 +15,9 @@ import unittest
 import urllib.parse
 import zlib
 
-CLI = os.environ["TUWEN_CLI"]
-MODELS = pathlib.Path(os.environ["TUWEN_TEST_DATA"]) / "models"
-MODEL = str(MODELS / "base")
+from command_line import CLI, MODEL, run, size_of
 
-
-def run(*arguments, status=0, **options):
-    done = subprocess.run([CLI, *arguments], capture_output=True, timeout=120, **options)
-    if done.returncode != status:
-        raise AssertionError(f"{arguments}: status {done.returncode}, expected {status}\n{done.stdout}\n{done.stderr}")
-    return done
+MODELS = pathlib.Path(MODEL).parent
 
 
 def png(seed, side=24):
@@ -241,12 +234,12 @@ class Search(unittest.TestCase):
             process = subprocess.Popen([CLI, "index", str(self.photos), "--model", MODEL, "--out", elsewhere, "--threads", "1"],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             while process.poll() is None:
-                if journal.exists() and journal.stat().st_size > 2000:
+                if size_of(journal) > 2000:
                     process.kill()
                     break
             process.wait()
-            if journal.exists() and len(records := journal.read_bytes()) > 2000:
-                return records
+            if size_of(journal) > 2000:
+                return journal.read_bytes()
             if os.path.exists(elsewhere):
                 os.remove(elsewhere)
         self.fail("no run was killed between its first record and its end")
@@ -257,7 +250,7 @@ class Search(unittest.TestCase):
         process = subprocess.Popen([CLI, "index", str(self.photos), "--model", MODEL, "--out", self.out],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         journal = self.dir / "photos.index.journal"
-        while process.poll() is None and not (journal.exists() and journal.stat().st_size > 20000):
+        while process.poll() is None and size_of(journal) <= 20000:
             pass
         process.send_signal(signal.SIGINT)
         message = process.communicate(timeout=60)[1].decode()
