@@ -16,7 +16,8 @@ EMBEDDING, TOKENS, WIDTH = 20, 10, 40
 
 
 def run(*arguments, stdin=b"", status=0, **options):
-    done = subprocess.run([CLI, *map(str, arguments)], input=stdin, capture_output=True, timeout=240, **options)
+    words = [a if isinstance(a, bytes) else str(a) for a in arguments]
+    done = subprocess.run([CLI, *words], input=stdin, capture_output=True, timeout=240, **options)
     if done.returncode != status:
         raise AssertionError(f"{arguments}: status {done.returncode}, expected {status}\n{done.stdout}\n{done.stderr}")
     return done
