@@ -57,15 +57,15 @@ std::vector<Lengths> parse_lengths(const std::string& list) {
   return all;
 }
 
-constexpr const char* kPrecisions[] = {"f32", "bf16", "int8"};
+constexpr const char* kPrecisions[] = {"f32", "bf16", "f16", "int8"};
 
 // A batch of inputs ready to encode, nothing but the encoder left to run.
 struct Work {
   bool image = false;
   size_t batch = 0;
   std::string name;
-  Record tokens;   // of one item: a number, or what name() says of a mix
-  Flops flops[3];  // of the whole batch, in the order of kPrecisions
+  Record tokens;                        // of one item: a number, or what name() says of a mix
+  Flops flops[std::size(kPrecisions)];  // of the whole batch, in the order of kPrecisions
   std::vector<float> pixels;
   std::vector<int32_t> ids;
   std::vector<int64_t> row_begin;
@@ -111,12 +111,12 @@ Work make_work(bool image, size_t batch, Lengths lengths, const tuwen::Model& mo
                                               rgb.size()));
       const tuwen::Matrix values = model.processor().preprocess(one);
       work.pixels.insert(work.pixels.end(), values.data.begin(), values.data.end());
-      for (int p = 0; p < 3; ++p) work.flops[p] += image_flops(info, kPrecisions[p]);
+      for (size_t p = 0; p < std::size(kPrecisions); ++p) work.flops[p] += image_flops(info, kPrecisions[p]);
     } else {
       const auto spread = static_cast<uint32_t>(lengths.most - lengths.least + 1);
       const int64_t tokens = lengths.least + static_cast<int64_t>(generator() % spread);
       const std::vector<int32_t> row = token_row(tokens, info.vocabulary_size, seed);
-      for (int p = 0; p < 3; ++p) work.flops[p] += text_flops(info, tokens, kPrecisions[p]);
+      for (size_t p = 0; p < std::size(kPrecisions); ++p) work.flops[p] += text_flops(info, tokens, kPrecisions[p]);
       work.ids.insert(work.ids.end(), row.begin(), row.end());
       work.row_begin.push_back(static_cast<int64_t>(work.ids.size()));
     }
@@ -171,14 +171,15 @@ std::vector<float> by_another_table(const tuwen::Model& model, const std::string
 
 // What a model must at least agree with f32.
 double least_cosine(std::string_view precision) {
-  return precision == "f32" ? 0.99999 : precision == "bf16" ? 0.999 : 0.98;
+  return precision == "f32" ? 0.99999 : precision == "int8" ? 0.98 : 0.999;
 }
 
 int32_t precision_of(const std::string& name) {
   if (name == "f32") return TUWEN_F32;
   if (name == "bf16") return TUWEN_BF16;
+  if (name == "f16") return TUWEN_F16;
   if (name == "int8") return TUWEN_INT8;
-  throw std::runtime_error("--precision: expected f32, bf16 or int8, found '" + name + "'");
+  throw std::runtime_error("--precision: expected f32, bf16, f16 or int8, found '" + name + "'");
 }
 
 std::shared_ptr<const tuwen::Model> load_model(const std::string& path, const std::string& precision) {
@@ -339,7 +340,7 @@ void add_encode(CLI::App& app) {
   command->add_option("--tokens", o->tokens, "of each text: list or range; 8..32 mixes lengths in a batch")
       ->capture_default_str();
   command->add_option("--threads", o->threads, "list or range")->capture_default_str();
-  command->add_option("--precision", o->precision, "list of f32, bf16, int8")->capture_default_str();
+  command->add_option("--precision", o->precision, "list of f32, bf16, f16 (on devices), int8")->capture_default_str();
   command->add_option("--device", o->device, "list of cpu, cuda, cuda:N; eight-bit models run on the CPU alone")
       ->capture_default_str();
   command->add_option("--save", o->save, "folder for inputs and embeddings as .npy")->check(CLI::ExistingDirectory);

@@ -44,11 +44,11 @@ Flops flops_of(const Tower& t, double patches, double projected, std::string_vie
   const Layers layers = layers_of(t);
   const double products = layers.products, rest = layers.attention + patches;
   if (precision == "f32") return {products + rest + projected, 0, 0};
-  if (precision == "bf16") return {projected, products + rest, 0};
+  if (precision == "bf16" || precision == "f16") return {projected, products + rest, 0};
   return {projected, rest, products};
 }
 
-double weight_size(std::string_view precision) { return precision == "f32" ? 4 : precision == "bf16" ? 2 : 1; }
+double weight_size(std::string_view precision) { return precision == "f32" ? 4 : precision == "int8" ? 1 : 2; }
 
 }  // namespace
 

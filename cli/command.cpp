@@ -33,8 +33,10 @@ void add_common(CLI::App& command, CommonOptions& options) {
 }
 
 void add_precision(CLI::App& command, CommonOptions& options) {
-  command.add_option("--precision", options.precision, "arithmetic of the matrix products (default: f32)")
-      ->check(CLI::IsMember({"f32", "bf16", "int8"}));
+  command
+      .add_option("--precision", options.precision,
+                  "arithmetic of the matrix products (default: f32); f16: on a device alone")
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}));
 }
 
 void add_device(CLI::App& command, CommonOptions& options) {
@@ -93,6 +95,16 @@ Calibration read_calibration(const CommonOptions& options) {
   return calibration;
 }
 
+namespace {
+
+tuwen_precision precision_of(const std::string& name) {
+  if (name == "bf16") return TUWEN_BF16;
+  if (name == "f16") return TUWEN_F16;
+  return name == "int8" ? TUWEN_INT8 : TUWEN_F32;
+}
+
+}  // namespace
+
 tuwen::Model open_model(const CommonOptions& options) {
   if (options.precision != "int8") {
     const bool images = !options.calibrate_images.empty();
@@ -105,7 +117,7 @@ tuwen::Model open_model(const CommonOptions& options) {
 
 tuwen::Model open_model(const std::string& model, const std::string& precision, const Calibration& calibration) {
   auto load = tuwen::make<tuwen_load_options>();
-  load.precision = precision == "int8" ? TUWEN_INT8 : precision == "bf16" ? TUWEN_BF16 : TUWEN_F32;
+  load.precision = precision_of(precision);
   const auto images = tuwen::ProcessorView::handles_of(calibration.images);
   const tuwen::Texts texts(calibration.texts);
   load.calibration_images = images.data();

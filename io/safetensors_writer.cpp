@@ -35,6 +35,8 @@ const char* format_name(DType type) {
       return "U8";
     case DType::boolean:
       return "BOOL";
+    case DType::e4m3:
+      return "F8_E4M3";
   }
   return "";
 }

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 
+#include "core/dtype.h"
 #include "kernels/kernel_table.h"
 #include "kernels/resize_args.h"
 
@@ -19,12 +20,34 @@ struct Sequence {
   int64_t first_key, keys;       // rows of k and v
 };
 
+// The product of numbers that tensor cores multiply, bf16, f16 or e4m3, with f32 sums:
+//   y[m, n] = f(scale[n] sum_k x[m, k] w[n, k] + bias[n]), or added to y as for linear
+// Accuracy and order of sums as for linear_bf16, with the unit roundoff of y's type.
+struct LinearNarrowArgs {
+  DType type;                // of x and the weights
+  const void* x;             // [rows, k]
+  int64_t x_stride;          // elements
+  const void* weights;       // packed strips, groups of 4 bytes of k: [k / 2][kStrip][2], or [k / 4][kStrip][4] of e4m3
+  const float* scale;        // [columns], or null: 1
+  const float* bias;         // [columns] or null
+  void* y;                   // [rows, columns]
+  DType y_type;              // f32; if not add_to_output also `type`, and bf16 where `type` is e4m3
+  float y_factor;            // e4m3: y holds y_factor times the result
+  int64_t y_stride;          // elements
+  int64_t rows, columns, k;  // k: whole lines of kDepthBytes
+  Activation activation;
+  bool add_to_output;
+};
+
 // attention, or attention_full where `full` is set, of every head of every sequence; heads lie side by side in q and
 // out and key_head_step elements apart in k and v.
 struct AttentionBatchArgs {
-  const void *q, *k, *v;  // f32, or bf16 for attention_bf16
+  DType type;  // of q, k and v: f32, or bf16 or f16 for attention_half
+  const void *q, *k, *v;
   int64_t q_stride, k_stride, v_stride;
   void* out;
+  DType out_type;    // `type`, or e4m3 where that is bf16
+  float out_factor;  // e4m3: out holds out_factor times the result
   int64_t out_stride;
   const Sequence* sequences;  // [items], device memory
   int64_t items, heads, width;
@@ -48,6 +71,7 @@ struct AttentionBatchArgs {
 // with one of zeros.
 struct PatchesBatchArgs {
   PatchesArgs item;  // the first one's; all patches from first_row on
+  DType y_type;      // f32, bf16 or f16; what `item` says of it does not count
   int64_t items, item_rows;
   int64_t item_bytes;  // of pixels
   bool class_row;
@@ -78,24 +102,32 @@ struct ResizeBatchArgs {
   int64_t side;
 };
 
-// y[i, :] = x[rows[i], :], or x[i, :] if rows is null; of elements of 4 bytes if f32, else of 2; rounded to bf16
-// where round is set (x f32, y bf16).
+// layer_norm, where y_bf16 stands for a copy in any type that products read.
+struct LayerNormBatchArgs {
+  LayerNormArgs rows;
+  DType copy_type;    // bf16, f16 or e4m3
+  float copy_factor;  // e4m3: the copy holds copy_factor times the result
+};
+
+// y[i, :] = x[rows[i], :], or x[i, :] if rows is null; as it is, or rounded: from f32 to bf16 or f16, from bf16 to
+// e4m3.
 struct GatherRowsArgs {
+  DType x_type;
   const void* x;
   int64_t x_stride;
   const int64_t* rows;  // device memory, or null: row i
+  DType y_type;
+  float y_factor;  // e4m3: y holds y_factor times the number
   void* y;
   int64_t y_stride;
   int64_t count, columns;
-  bool f32;
-  bool round;
 };
 
-// y[r, 0 : columns] = 0, of elements of 2 bytes.
+// y[r, 0 : bytes] = 0.
 struct ClearArgs {
   void* y;
-  int64_t y_stride;
-  int64_t rows, columns;
+  int64_t y_stride;  // bytes
+  int64_t rows, bytes;
 };
 
 // Rows of heads side by side, as one dense block a head behind what it had before:
@@ -117,16 +149,16 @@ struct StoreHeadsArgs {
 // A stream of the device: a cudaStream_t.
 using DeviceStream = void*;
 
-// Of what attention_bf16 takes; wider heads are attended to in f32.
+// Of what attention_half takes; wider heads are attended to in f32.
 constexpr int64_t kWidestDeviceHead = 128;
 
 struct DeviceTable {
   const char* name;
   void (*linear)(DeviceStream, const LinearArgs&);
-  void (*linear_bf16)(DeviceStream, const LinearBf16Args&);
+  void (*linear_narrow)(DeviceStream, const LinearNarrowArgs&);
   void (*attention)(DeviceStream, const AttentionBatchArgs&);
-  void (*attention_bf16)(DeviceStream, const AttentionBatchArgs&);
-  void (*layer_norm)(DeviceStream, const LayerNormArgs&);
+  void (*attention_half)(DeviceStream, const AttentionBatchArgs&);
+  void (*layer_norm)(DeviceStream, const LayerNormBatchArgs&);
   void (*softmax)(DeviceStream, const RowsArgs&);
   void (*l2_normalize)(DeviceStream, const RowsArgs&);
   void (*activation)(DeviceStream, const RowsArgs&);
@@ -142,6 +174,7 @@ struct DeviceTable {
   void (*f16_to_f32)(DeviceStream, const ConvertArgs&);
   void (*bf16_to_f32)(DeviceStream, const ConvertArgs&);
   void (*f32_to_bf16)(DeviceStream, const ConvertArgs&);
+  void (*f32_to_f16)(DeviceStream, const ConvertArgs&);
 };
 
 }  // namespace tw

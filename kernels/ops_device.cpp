@@ -19,13 +19,16 @@ AttentionBatchArgs batch(const Exec& ex, Tensor out, Tensor q, Tensor k, Tensor 
   const int64_t width = q.columns / heads;
   int64_t most_queries = 0;
   for (const Sequence& s : sequences) most_queries = std::max(most_queries, s.queries);
-  return {.q = q.data,
+  return {.type = q.dtype,
+          .q = q.data,
           .k = k.data,
           .v = v.data,
           .q_stride = q.stride,
           .k_stride = k.stride,
           .v_stride = v.stride,
           .out = out.data,
+          .out_type = out.dtype,
+          .out_factor = 1.0f,
           .out_stride = out.stride,
           .sequences = staged(ex, sequences.data()),
           .items = std::ssize(sequences),
@@ -52,39 +55,48 @@ void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, 
                                          .activation = activation,
                                          .add_to_output = add_to_output});
   }
-  const int64_t depth = bf16_depth(w.k);
   // Products read whole lines of k: zeros behind the row's end.
-  if (depth > x.columns) ex.device->clear(ex.stream, {x.bf16_row(0) + x.columns, x.stride, x.rows, depth - x.columns});
-  ex.device->linear_bf16(ex.stream, {.x = x.bf16_row(0),
-                                     .x_stride = x.stride,
-                                     .weights = static_cast<const uint16_t*>(w.strips),
-                                     .bias = w.bias,
-                                     .y = y.data,
-                                     .y_stride = y.stride,
-                                     .rows = x.rows,
-                                     .columns = w.n,
-                                     .k = depth,
-                                     .activation = activation,
-                                     .add_to_output = add_to_output,
-                                     .y_is_bf16 = y.dtype == DType::bf16});
+  const int64_t each = size_of(w.type), depth = round_up(w.k * each, kDepthBytes) / each;
+  if (depth > x.columns) {
+    void* end = x.column_range(x.columns, 0).data;
+    ex.device->clear(ex.stream, {end, x.stride * each, x.rows, (depth - x.columns) * each});
+  }
+  ex.device->linear_narrow(ex.stream, {.type = w.type,
+                                       .x = x.data,
+                                       .x_stride = x.stride,
+                                       .weights = w.strips,
+                                       .scale = nullptr,
+                                       .bias = w.bias,
+                                       .y = y.data,
+                                       .y_type = y.dtype,
+                                       .y_factor = 1.0f,
+                                       .y_stride = y.stride,
+                                       .rows = x.rows,
+                                       .columns = w.n,
+                                       .k = depth,
+                                       .activation = activation,
+                                       .add_to_output = add_to_output});
 }
 
 void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w) {
-  ex.device->layer_norm(ex.stream, {.x = x.f32(),
-                                    .x_stride = x.stride,
-                                    .gamma = w.gamma.as<float>(),
-                                    .beta = w.beta.as<float>(),
-                                    .y = y.dtype == DType::f32 ? y.f32() : nullptr,
-                                    .y_stride = y.stride,
-                                    .rows = x.rows,
-                                    .columns = x.columns,
-                                    .epsilon = w.epsilon,
-                                    .y_bf16 = copy.dtype == DType::bf16 ? copy.bf16_row(0) : nullptr,
-                                    .y_bf16_stride = copy.stride});
+  ex.device->layer_norm(ex.stream,
+                        {.rows = {.x = x.f32(),
+                                  .x_stride = x.stride,
+                                  .gamma = w.gamma.as<float>(),
+                                  .beta = w.beta.as<float>(),
+                                  .y = y.dtype == DType::f32 ? y.f32() : nullptr,
+                                  .y_stride = y.stride,
+                                  .rows = x.rows,
+                                  .columns = x.columns,
+                                  .epsilon = w.epsilon,
+                                  .y_bf16 = copy.dtype == DType::f32 ? nullptr : static_cast<uint16_t*>(copy.data),
+                                  .y_bf16_stride = copy.stride},
+                         .copy_type = copy.dtype,
+                         .copy_factor = 1.0f});
 }
 
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads) {
-  const auto entry = q.dtype == DType::bf16 ? ex.device->attention_bf16 : ex.device->attention;
+  const auto entry = q.dtype == DType::f32 ? ex.device->attention : ex.device->attention_half;
   entry(ex.stream, batch(ex, out, q, k, v, sequences, heads));
 }
 
@@ -108,15 +120,16 @@ void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<con
 }
 
 void gather_rows(Exec& ex, Tensor y, Tensor x, const int64_t* rows) {
-  ex.device->gather_rows(ex.stream, {.x = x.data,
+  ex.device->gather_rows(ex.stream, {.x_type = x.dtype,
+                                     .x = x.data,
                                      .x_stride = x.stride,
                                      .rows = staged(ex, rows),
+                                     .y_type = y.dtype,
+                                     .y_factor = 1.0f,
                                      .y = y.data,
                                      .y_stride = y.stride,
                                      .count = y.rows,
-                                     .columns = y.columns,
-                                     .f32 = x.dtype == DType::f32,
-                                     .round = x.dtype == DType::f32 && y.dtype == DType::bf16});
+                                     .columns = y.columns});
 }
 
 void store_heads(Exec& ex, const HeadBlocks& blocks, Tensor x) {
@@ -169,8 +182,8 @@ void patches(Exec& ex, Tensor y, int64_t items, const PatchSource& s) {
                              .first_row = 0,
                              .rows = rows - 1,
                              .y = y.data,
-                             .y_stride = y.stride,
-                             .y_is_bf16 = y.dtype == DType::bf16},
+                             .y_stride = y.stride},
+                    .y_type = y.dtype,
                     .items = items,
                     .item_rows = rows,
                     .item_bytes = s.height * s.width * s.channels * (s.u8 ? 1 : int64_t{sizeof(float)}),

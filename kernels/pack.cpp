@@ -43,14 +43,15 @@ void transpose_strip(const float* rows, int64_t stride, int64_t k, float* strip)
   }
 }
 
-// The same for bf16: a piece of 16 rows is rounded into pairs, and pairs are turned as floats are.
+// The same for a type of two bytes: a piece of 16 rows is rounded into pairs, and pairs are turned as floats are.
+template <uint16_t (*round)(float)>
 void round_strip(const float* rows, int64_t stride, int64_t k, uint16_t* strip) {
   constexpr int64_t kLine = 32;
   for (int64_t k0 = 0; k0 < k; k0 += kLine) {
     float pairs[kStrip * kStrip];
     for (int64_t r = 0; r < kStrip; ++r) {
       uint16_t rounded[kLine] = {};
-      for (int64_t i = 0; i < kLine && k0 + i < k; ++i) rounded[i] = f32_to_bf16(rows[r * stride + k0 + i]);
+      for (int64_t i = 0; i < kLine && k0 + i < k; ++i) rounded[i] = round(rows[r * stride + k0 + i]);
       std::memcpy(pairs + r * kStrip, rounded, sizeof rounded);
     }
     float lines[kStrip * kStrip];
@@ -59,10 +60,10 @@ void round_strip(const float* rows, int64_t stride, int64_t k, uint16_t* strip) 
   }
 }
 
-int64_t depth_of(int64_t k, DType type) { return type == DType::bf16 ? bf16_depth(k) : k; }
+int64_t depth_of(int64_t k, DType type) { return type == DType::f32 ? k : bf16_depth(k); }
 
-// Where a weight is in a strip of bf16.
-int64_t bf16_at(int64_t k, int64_t lane) { return (k / 2 * kStrip + lane) * 2 + k % 2; }
+// Where a weight is in a strip of bf16 or f16.
+int64_t half_at(int64_t k, int64_t lane) { return (k / 2 * kStrip + lane) * 2 + k % 2; }
 
 }  // namespace
 
@@ -78,13 +79,15 @@ void PackedMatrix::set_rows(int64_t first, int64_t count, const float* rows) {
     const int64_t n = first + r0, lane0 = n % kStrip;
     const int64_t in_strip = kStrip - lane0 < count - r0 ? kStrip - lane0 : count - r0;
     const float* in = rows + r0 * k_;
-    if (type_ == DType::bf16) {
+    if (type_ != DType::f32) {
+      const bool bf16 = type_ == DType::bf16;
       uint16_t* strip = memory_.as<uint16_t>() + (n - lane0) * depth_;
       if (in_strip == kStrip) {
-        round_strip(in, k_, k_, strip);
+        (bf16 ? round_strip<f32_to_bf16> : round_strip<f32_to_f16>)(in, k_, k_, strip);
       } else {
+        const auto round = bf16 ? f32_to_bf16 : f32_to_f16;
         for (int64_t lane = 0; lane < in_strip; ++lane)
-          for (int64_t k = 0; k < k_; ++k) strip[bf16_at(k, lane0 + lane)] = f32_to_bf16(in[lane * k_ + k]);
+          for (int64_t k = 0; k < k_; ++k) strip[half_at(k, lane0 + lane)] = round(in[lane * k_ + k]);
       }
     } else {
       float* strip = memory_.as<float>() + (n - lane0) * k_ + lane0;
@@ -116,7 +119,7 @@ PackedMatrix PackedMatrix::rounded() const {
     const float* from = f32_strip_at(n0);
     uint16_t* to = result.memory_.as<uint16_t>() + n0 * result.depth_;
     for (int64_t k = 0; k < k_; ++k)
-      for (int64_t lane = 0; lane < kStrip; ++lane) to[bf16_at(k, lane)] = f32_to_bf16(from[k * kStrip + lane]);
+      for (int64_t lane = 0; lane < kStrip; ++lane) to[half_at(k, lane)] = f32_to_bf16(from[k * kStrip + lane]);
   }
   return result;
 }

@@ -9,12 +9,12 @@
 
 namespace tw {
 
-// A weight matrix [n, k] ("out, in", as in checkpoints) in strips of kStrip columns of the product, f32 or bf16.
+// A weight matrix [n, k] ("out, in", as in checkpoints) in strips of kStrip columns of the product, f32, bf16 or f16.
 // Immutable once filled.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  // Room for [n, k] in `type`, f32 or bf16; throws out_of_memory naming `purpose`.
+  // Room for [n, k] in `type`, f32, bf16 or f16; throws out_of_memory naming `purpose`.
   PackedMatrix(int64_t n, int64_t k, DType type, const char* purpose);
 
   // Rows [first, first + count) of the weight matrix, dense [count, k]; rounded to the type.

@@ -73,15 +73,18 @@ std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoin
   if (model->vision_) model->vision_->finish_loading();
   if (model->has_embeddings()) model->logit_scale_ = std::exp(model->logit_scale_);
   model->weight_bytes_ = binder.bytes();
-  if (options.precision == Precision::bf16) model->precision_ = Precision::bf16;
-  if (options.precision == Precision::int8) model->quantize(options);
+  if (options.precision == Precision::int8) {
+    model->quantize(options);
+  } else {
+    model->precision_ = options.precision;
+  }
   return model;
 }
 
 std::shared_ptr<const ChineseClip> ChineseClip::on_device(const DeviceHandle& device) const {
   if (precision_ == Precision::int8) {
     throw Error(ErrorCode::unsupported, {.field = std::string("device \"") + device.api->name + "\"",
-                                         .expected = "a model in f32 or bf16",
+                                         .expected = "a model in f32, bf16 or f16",
                                          .found = "int8",
                                          .note = "there are no kernels for eight-bit products yet"});
   }

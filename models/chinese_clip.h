@@ -38,7 +38,9 @@ class ChineseClip {
   float logit_scale() const { return logit_scale_; }  // exp of the stored parameter, ~100 in published models
   Precision precision() const { return precision_; }
   // Of what products read and attention sees.
-  DType activation_type() const { return precision_ == Precision::f32 ? DType::f32 : DType::bf16; }
+  DType activation_type() const {
+    return precision_ == Precision::f32 ? DType::f32 : precision_ == Precision::f16 ? DType::f16 : DType::bf16;
+  }
   int64_t weight_bytes() const { return weight_bytes_; }
 
   // The same model with its weights in a device's memory: made by the first call, kept until this one is gone. Throws

@@ -57,6 +57,11 @@ Session::Session(std::shared_ptr<const ChineseClip> model, const SessionOptions&
                                             .expected = "at most " + std::to_string(options.memory_budget) + " bytes",
                                             .found = std::to_string(bytes) + " bytes of scratch"});
   }
+  if (!options.device && model_->precision() == Precision::f16) {
+    throw Error(ErrorCode::unsupported, {.field = "precision f16",
+                                         .expected = "a session on a device",
+                                         .found = "one on the CPU, which computes in f32, bf16 and int8"});
+  }
   running_ = model_;
   if (options.device) {
     running_ = model_->on_device(options.device.handle);

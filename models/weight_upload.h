@@ -14,7 +14,7 @@ class WeightUpload {
   ~WeightUpload() { queue_.wait_whatever_comes(); }
 
   void copy(Buffer& to, const Buffer& from);
-  void copy(Linear& to, const Linear& from);  // of f32 or bf16
+  void copy(Linear& to, const Linear& from);  // of f32, bf16 or f16
   void copy(LayerNorm& to, const LayerNorm& from);
   void finish() { queue_.wait(); }
 

@@ -1,11 +1,14 @@
 #include "models/weights.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
+#include <span>
 
 #include "core/checked_math.h"
 #include "core/error.h"
 #include "core/jobs.h"
+#include "io/stored_tensor.h"
 
 namespace tw {
 namespace {
@@ -32,6 +35,17 @@ std::string list(const std::vector<std::string>& lines, const char* title) {
   for (size_t i = 0; i < std::min(lines.size(), kListedTensors); ++i) out += "\n    " + lines[i];
   if (lines.size() > kListedTensors) out += "\n    ...";
   return out;
+}
+
+// Finite numbers that f16 rounds to infinity.
+void check_f16(const Checkpoint& checkpoint, const TensorInfo& tensor, std::span<const float> values) {
+  for (const float v : values) {
+    if (std::abs(v) < 65520.0f) continue;
+    throw Error(ErrorCode::non_finite, {.file = checkpoint.file_of(tensor),
+                                        .field = tensor_field(tensor.name),
+                                        .expected = "magnitudes that f16 holds, up to 65504",
+                                        .found = std::to_string(v)});
+  }
 }
 
 }  // namespace
@@ -64,6 +78,8 @@ void WeightBinder::matrix_rows(PackedMatrix& destination, int64_t first_row, con
       for (int64_t r = begin; r < end; r += step) {
         const int64_t count = std::min(step, end - r);
         checkpoint_.read_f32_rows(*tensor, r, {piece.get(), static_cast<size_t>(count * k)});
+        if (target->type() == DType::f16)
+          check_f16(checkpoint_, *tensor, {piece.get(), static_cast<size_t>(count * k)});
         target->set_rows(first_row + r, count, piece.get());
       }
     });

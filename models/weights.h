@@ -16,8 +16,9 @@
 namespace tw {
 
 // What the matrix products of the towers compute in. In bf16 and int8 models attention and the patch embedding are
-// bf16; the projections, the norms and the residual stream are f32 in all.
-enum class Precision { f32, int8, bf16 };
+// bf16, in f16 models f16; the projections, the norms and the residual stream are f32 in all. f16 is for devices: the
+// CPU's tables do not have it.
+enum class Precision { f32, int8, bf16, f16 };
 
 struct CalibrationInputs;
 
@@ -62,7 +63,16 @@ class WeightBinder {
  private:
   bool loading() const { return checked_; }
   // Eight-bit products are made from f32 ones later.
-  DType product_type() const { return options_.precision == Precision::bf16 ? DType::bf16 : DType::f32; }
+  DType product_type() const {
+    switch (options_.precision) {
+      case Precision::bf16:
+        return DType::bf16;
+      case Precision::f16:
+        return DType::f16;
+      default:
+        return DType::f32;
+    }
+  }
   void make_room(Linear& w, int64_t n, int64_t k, DType type);
   // The tensor of that name and shape; null (and noted) if it is not there.
   const TensorInfo* expect(const std::string& name, const std::vector<int64_t>& shape);

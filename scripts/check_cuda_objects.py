@@ -4,8 +4,8 @@
     scripts/check_cuda_objects.py BUILD
 
 Compiles kernels/cuda/*.cu as compile_commands.json of BUILD says and demands that no kernel spills registers or keeps anything in
-local memory, and, where cuobjdump is at hand, that kernels of tensor cores have their instructions (HMMA) and none has loads or
-stores of local memory (LDL, STL). Prints the registers of the largest kernels. Exit status 77: the build has no nvcc."""
+local memory, and, where cuobjdump is at hand, that kernels of tensor cores have their instructions (HMMA, QMMA; those of E4M3 on
+architectures that know the type) and none has loads or stores of local memory (LDL, STL). Prints the registers of the largest kernels. Exit status 77: the build has no nvcc."""
 import concurrent.futures
 import json
 import os
@@ -17,7 +17,10 @@ import subprocess
 import sys
 import tempfile
 
-TENSOR_CORE_KERNELS = ("linear_bf16_kernel", "attention_bf16_kernel")
+TENSOR_CORE_KERNELS = ("linear_narrow_kernel", "attention_half_kernel")
+TENSOR_CORE = re.compile(r"\b(HMMA\.16816\.F32(\.BF16)?|QMMA\.16832\.F32\.E4M3\.E4M3)\b")
+E4M3_KERNEL = re.compile(r"DTypeE10E")  # as names of template instances have it: core/dtype.h
+WITHOUT_E4M3 = ("sm_80", "sm_86")
 USAGE = re.compile(r"Compiling entry function '(\S+)' for '(\w+)'(.*?)Used (\d+) registers", re.S)
 MEMORY = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 
@@ -55,7 +58,9 @@ def check_instructions(source: str, out: pathlib.Path, cuobjdump: str):
         arch = image.split()[0]
         for function in re.split(r"^\s*Function : ", image, flags=re.M)[1:]:
             name = function.split()[0]
-            if any(k in name for k in TENSOR_CORE_KERNELS) and not re.search(r"\bHMMA\.16816\.F32\.BF16\b", function):
+            promised = any(k in name for k in TENSOR_CORE_KERNELS) and not (
+                E4M3_KERNEL.search(name) and arch in WITHOUT_E4M3)
+            if promised and not TENSOR_CORE.search(function):
                 yield f"{source}: {name} for {arch} has no tensor-core instruction"
             if match := re.search(r"\b(LDL|STL)\b", function):
                 yield f"{source}: {name} for {arch} has {match.group()}: local memory"

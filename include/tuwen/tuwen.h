@@ -278,7 +278,9 @@ enum {
   TUWEN_F32 = 0,
   TUWEN_INT8 = 1, /* products of the towers' layers in eight bits, scaled by a calibration run while loading; attention
                      in bf16 */
-  TUWEN_BF16 = 2  /* products of the towers' layers and attention in bf16, sums in f32 */
+  TUWEN_BF16 = 2, /* products of the towers' layers and attention in bf16, sums in f32 */
+  TUWEN_F16 = 3   /* the same in IEEE half precision, for sessions on a device: one on the CPU is TUWEN_UNSUPPORTED.
+                     Weights beyond 65504 are TUWEN_NON_FINITE */
 };
 
 typedef int32_t tuwen_towers;

@@ -56,18 +56,6 @@ __device__ __forceinline__ float widen_bf16(uint16_t h) {
 #endif
 }
 
-// To nearest, ties to even, `low` into the lower half. A NaN stays a NaN.
-__device__ __forceinline__ uint32_t round_bf16_pair(float low, float high) {
-#ifdef __CUDACC__
-  uint32_t pair;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-  return pair;
-#else
-  return static_cast<uint32_t>(tw::f32_to_bf16(low)) | static_cast<uint32_t>(tw::f32_to_bf16(high)) << 16;
-#endif
-}
-__device__ __forceinline__ uint16_t round_bf16(float v) { return static_cast<uint16_t>(round_bf16_pair(v, 0.0f)); }
-
 __device__ __forceinline__ float widen_f16(uint16_t h) {
 #ifdef __CUDACC__
   float f;
@@ -78,17 +66,67 @@ __device__ __forceinline__ float widen_f16(uint16_t h) {
 #endif
 }
 
-// d += a b: bf16 with f32 sums. Layouts: host_shim/warp.h, after the PTX ISA.
-__device__ __forceinline__ void mma_bf16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+// Two numbers of kType, bf16 or f16: to nearest, ties to even, `low` into the lower half. A NaN stays a NaN.
+template <DType kType>
+__device__ __forceinline__ uint32_t round_pair(float low, float high) {
+  static_assert(kType == DType::bf16 || kType == DType::f16);
 #ifdef __CUDACC__
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
-      "{%0, %1, %2, %3};"
-      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+  uint32_t pair;
+  if constexpr (kType == DType::bf16) {
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  } else {
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  }
+  return pair;
+#else
+  const auto round = kType == DType::bf16 ? tw::f32_to_bf16 : tw::f32_to_f16;
+  return static_cast<uint32_t>(round(low)) | static_cast<uint32_t>(round(high)) << 16;
+#endif
+}
+template <DType kType>
+__device__ __forceinline__ uint16_t round_half(float v) {
+  return static_cast<uint16_t>(round_pair<kType>(v, 0.0f));
+}
+
+// Two numbers as E4M3, at most 448 in magnitude: sm_89 and newer.
+__device__ __forceinline__ uint16_t round_e4m3_pair(float low, float high) {
+#if !defined(__CUDACC__)
+  return static_cast<uint16_t>(tw::f32_to_e4m3(low) | tw::f32_to_e4m3(high) << 8);
+#elif !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 890
+  uint16_t pair;
+  asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(pair) : "f"(high), "f"(low));
+  return pair;
+#else
+  __trap();
+  return 0;
+#endif
+}
+
+// d += a b, with f32 sums, of bf16 or f16 (k = 16) or E4M3 (k = 32; sm_89 and newer). Layouts: host_shim/warp.h, after
+// the PTX ISA; in bytes they are the same.
+template <DType kType>
+__device__ __forceinline__ void mma(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  static_assert(kType == DType::bf16 || kType == DType::f16 || kType == DType::e4m3);
+#ifdef __CUDACC__
+#define TUWEN_MMA(shape_and_types)                                                                                    \
+  asm volatile("mma.sync.aligned." shape_and_types " {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};" \
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                       \
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1))
+  if constexpr (kType == DType::bf16) {
+    TUWEN_MMA("m16n8k16.row.col.f32.bf16.bf16.f32");
+  } else if constexpr (kType == DType::f16) {
+    TUWEN_MMA("m16n8k16.row.col.f32.f16.f16.f32");
+  } else {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 890
+    TUWEN_MMA("m16n8k32.row.col.f32.e4m3.e4m3.f32");
+#else
+    __trap();
+#endif
+  }
+#undef TUWEN_MMA
 #else
   const uint32_t b[2] = {b0, b1};
-  shim::mma_m16n8k16(TUWEN_SITE("mma"), shim::Half::bf16, d, a, b);
+  shim::mma_m16n8(TUWEN_SITE("mma"), kType, d, a, b);
 #endif
 }
 

@@ -32,23 +32,23 @@ inline Geometry linear_geometry(int64_t rows, int64_t columns) {
   return {.blocks_x = ceil_div(rows, int64_t{kF32Tile}) * ceil_div(columns, int64_t{kF32Tile}), .threads = kF32Threads};
 }
 
-// Products in bf16: a block of `warps` computes rows x 128, a warp 64 x 32 (of 128 rows) or 32 x 32 (of 64), k in steps
-// of 32 (a line of activations), kBf16Stages steps under way. Tall tiles where they fill the device, else the low ones;
-// either has the same bits, for a sum runs over k alone.
-constexpr int kBf16Columns = 128, kBf16Depth = 32, kBf16Stages = 3, kBf16Threads = 256;
-constexpr int64_t bf16_shared_bytes(int tile_rows) {
-  return int64_t{kBf16Stages} * (tile_rows + kBf16Columns) * kBf16Depth * 2;
+// Products on tensor cores: a block computes rows x 128, a warp 64 x 32 (of 128 rows) or 32 x 32 (of 64), k in steps of
+// 64 bytes (a line of activations), kNarrowStages steps under way. Tall tiles where they fill the device, else the low
+// ones; either has the same bits, for a sum runs over k alone.
+constexpr int kNarrowColumns = 128, kNarrowDepthBytes = 64, kNarrowStages = 3, kNarrowThreads = 256;
+constexpr int64_t narrow_shared_bytes(int tile_rows) {
+  return int64_t{kNarrowStages} * (tile_rows + kNarrowColumns) * kNarrowDepthBytes;
 }
 constexpr int kTallTile = 128, kLowTile = 64;
-inline int linear_bf16_tile(int64_t rows, int64_t columns) {
+inline int linear_narrow_tile(int64_t rows, int64_t columns) {
   constexpr int64_t kEnoughBlocks = 128;  // about as many as the devices of sm_80 and newer have multiprocessors
-  const int64_t blocks = ceil_div(rows, int64_t{kTallTile}) * ceil_div(columns, int64_t{kBf16Columns});
+  const int64_t blocks = ceil_div(rows, int64_t{kTallTile}) * ceil_div(columns, int64_t{kNarrowColumns});
   return blocks >= kEnoughBlocks ? kTallTile : kLowTile;
 }
-inline Geometry linear_bf16_grid(int64_t rows, int64_t columns, int tile_rows) {
-  return {.blocks_x = ceil_div(rows, int64_t{tile_rows}) * ceil_div(columns, int64_t{kBf16Columns}),
-          .threads = kBf16Threads,
-          .shared_bytes = bf16_shared_bytes(tile_rows)};
+inline Geometry linear_narrow_grid(int64_t rows, int64_t columns, int tile_rows) {
+  return {.blocks_x = ceil_div(rows, int64_t{tile_rows}) * ceil_div(columns, int64_t{kNarrowColumns}),
+          .threads = kNarrowThreads,
+          .shared_bytes = narrow_shared_bytes(tile_rows)};
 }
 
 // Attention in f32: a block has 16 queries of one head, four a warp; keys come 32 at a time, columns of the result in
@@ -61,19 +61,19 @@ inline Geometry attention_geometry(int64_t items, int64_t heads, int64_t most_qu
           .threads = kAttentionWarps * kWarpSize};
 }
 
-// Attention in bf16: a block has 64 queries of one head, 16 a warp; keys come 64 at a time. Rows of a tile are
+// Attention in bf16 or f16: a block has 64 queries of one head, 16 a warp; keys come 64 at a time. Rows of a tile are
 // padded_width elements and 16 bytes more, so that eight of them lie in different banks.
 constexpr int kTileQueries = 64, kTileKeys = 64;
 inline int padded_head_width(int64_t width) { return static_cast<int>(round_up(width, int64_t{16})); }
-constexpr int64_t attention_bf16_shared_bytes(int padded_width) {
+constexpr int64_t attention_half_shared_bytes(int padded_width) {
   return int64_t{kTileQueries + 4 * kTileKeys} * (padded_width + 8) * 2;  // Q, and K and V twice
 }
 // Blocks that share a multiprocessor: as many as leave each thread the registers that it needs.
-constexpr int attention_bf16_blocks(int padded_width) { return padded_width <= 64 ? 3 : 2; }
-inline Geometry attention_bf16_geometry(int64_t items, int64_t heads, int64_t most_queries, int64_t width) {
+constexpr int attention_half_blocks(int padded_width) { return padded_width <= 64 ? 3 : 2; }
+inline Geometry attention_half_geometry(int64_t items, int64_t heads, int64_t most_queries, int64_t width) {
   return {.blocks_x = items * heads * ceil_div(most_queries, int64_t{kTileQueries}),
           .threads = kTileQueries / 16 * kWarpSize,
-          .shared_bytes = attention_bf16_shared_bytes(padded_head_width(width))};
+          .shared_bytes = attention_half_shared_bytes(padded_head_width(width))};
 }
 
 }  // namespace tw::cuda

@@ -21,6 +21,17 @@ __global__ void __launch_bounds__(kColumnThreads) add_periodic_kernel(AddPeriodi
   for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads) p.y[row * p.y_stride + c] += table[c];
 }
 
+// Element `i` of an array of the type: v, rounded.
+__device__ __forceinline__ void store(void* to, DType type, int64_t i, float v, float factor) {
+  if (type == DType::f32) {
+    static_cast<float*>(to)[i] = v;
+  } else if (type == DType::e4m3) {
+    static_cast<uint8_t*>(to)[i] = static_cast<uint8_t>(round_e4m3_pair(v * factor, 0.0f));
+  } else {
+    static_cast<uint16_t*>(to)[i] = type == DType::f16 ? round_half<DType::f16>(v) : round_half<DType::bf16>(v);
+  }
+}
+
 // A block has one row: the patch at (top, left) of one item, or an item's class row.
 template <bool kU8>
 __global__ void __launch_bounds__(kColumnThreads) patches_kernel(PatchesBatchArgs batch) {
@@ -43,11 +54,7 @@ __global__ void __launch_bounds__(kColumnThreads) patches_kernel(PatchesBatchArg
         v = reinterpret_cast<const float*>(bytes)[(channel * p.height + top + y) * p.width + left + x];
       }
     }
-    if (p.y_is_bf16) {
-      static_cast<uint16_t*>(p.y)[out + c] = round_bf16(v);
-    } else {
-      static_cast<float*>(p.y)[out + c] = v;
-    }
+    store(p.y, batch.y_type, out + c, v, 1.0f);
   }
 }
 
@@ -62,10 +69,10 @@ __global__ void __launch_bounds__(kColumnThreads) gather_rows_kernel(GatherRowsA
   const auto row = static_cast<int64_t>(blockIdx.x);
   const int64_t from = (p.rows != nullptr ? p.rows[row] : row) * p.x_stride, to = row * p.y_stride;
   for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads) {
-    if (p.round) {
-      static_cast<uint16_t*>(p.y)[to + c] = round_bf16(static_cast<const float*>(p.x)[from + c]);
-    } else if (p.f32) {
-      static_cast<float*>(p.y)[to + c] = static_cast<const float*>(p.x)[from + c];
+    if (p.x_type == DType::f32) {
+      store(p.y, p.y_type, to + c, static_cast<const float*>(p.x)[from + c], p.y_factor);
+    } else if (p.y_type == DType::e4m3) {
+      store(p.y, p.y_type, to + c, widen_bf16(static_cast<const uint16_t*>(p.x)[from + c]), p.y_factor);
     } else {
       static_cast<uint16_t*>(p.y)[to + c] = static_cast<const uint16_t*>(p.x)[from + c];
     }
@@ -73,8 +80,8 @@ __global__ void __launch_bounds__(kColumnThreads) gather_rows_kernel(GatherRowsA
 }
 
 __global__ void __launch_bounds__(kColumnThreads) clear_kernel(ClearArgs p) {
-  for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads)
-    static_cast<uint16_t*>(p.y)[static_cast<int64_t>(blockIdx.x) * p.y_stride + c] = 0;
+  for (int64_t c = thread_x(); c < p.bytes; c += kColumnThreads)
+    static_cast<uint8_t*>(p.y)[static_cast<int64_t>(blockIdx.x) * p.y_stride + c] = 0;
 }
 
 // A block has one row of one head's block.
@@ -99,7 +106,11 @@ __global__ void __launch_bounds__(kElementThreads) bf16_to_f32_kernel(ConvertArg
 }
 __global__ void __launch_bounds__(kElementThreads) f32_to_bf16_kernel(ConvertArgs p) {
   const int64_t i = element();
-  if (i < p.count) static_cast<uint16_t*>(p.to)[i] = round_bf16(static_cast<const float*>(p.from)[i]);
+  if (i < p.count) static_cast<uint16_t*>(p.to)[i] = round_half<DType::bf16>(static_cast<const float*>(p.from)[i]);
+}
+__global__ void __launch_bounds__(kElementThreads) f32_to_f16_kernel(ConvertArgs p) {
+  const int64_t i = element();
+  if (i < p.count) static_cast<uint16_t*>(p.to)[i] = round_half<DType::f16>(static_cast<const float*>(p.from)[i]);
 }
 
 }  // namespace
@@ -113,7 +124,7 @@ void patches_f32(Stream stream, const PatchesBatchArgs& p) { patches<false>(stre
 void gather_rows(Stream stream, const GatherRowsArgs& p) {
   launch(columns_geometry(p.count, p.columns), stream, gather_rows_kernel, p);
 }
-void clear(Stream stream, const ClearArgs& p) { launch(columns_geometry(p.rows, p.columns), stream, clear_kernel, p); }
+void clear(Stream stream, const ClearArgs& p) { launch(columns_geometry(p.rows, p.bytes), stream, clear_kernel, p); }
 void store_heads(Stream stream, const StoreHeadsArgs& p) {
   const HeadBlocks& b = p.blocks;
   launch(columns_geometry(b.items * b.heads * (b.past + b.length), p.width), stream, store_heads_kernel, p);
@@ -126,6 +137,9 @@ void bf16_to_f32(Stream stream, const ConvertArgs& p) {
 }
 void f32_to_bf16(Stream stream, const ConvertArgs& p) {
   launch(elements_geometry(p.count), stream, f32_to_bf16_kernel, p);
+}
+void f32_to_f16(Stream stream, const ConvertArgs& p) {
+  launch(elements_geometry(p.count), stream, f32_to_f16_kernel, p);
 }
 
 }  // namespace tw::cuda

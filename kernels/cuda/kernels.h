@@ -9,12 +9,12 @@
 namespace tw::cuda {
 
 void linear(Stream stream, const LinearArgs& p);
-void linear_bf16(Stream stream, const LinearBf16Args& p);
+void linear_narrow(Stream stream, const LinearNarrowArgs& p);
 // The same with tiles of kTallTile or kLowTile rows; the bits do not depend on it.
-void linear_bf16_in_tiles(Stream stream, const LinearBf16Args& p, int tile_rows);
+void linear_narrow_in_tiles(Stream stream, const LinearNarrowArgs& p, int tile_rows);
 void attention(Stream stream, const AttentionBatchArgs& p);
-void attention_bf16(Stream stream, const AttentionBatchArgs& p);
-void layer_norm(Stream stream, const LayerNormArgs& p);
+void attention_half(Stream stream, const AttentionBatchArgs& p);
+void layer_norm(Stream stream, const LayerNormBatchArgs& p);
 void softmax(Stream stream, const RowsArgs& p);
 void l2_normalize(Stream stream, const RowsArgs& p);
 void activation(Stream stream, const RowsArgs& p);
@@ -30,5 +30,6 @@ void similarity(Stream stream, const SimilarityArgs& p);
 void f16_to_f32(Stream stream, const ConvertArgs& p);
 void bf16_to_f32(Stream stream, const ConvertArgs& p);
 void f32_to_bf16(Stream stream, const ConvertArgs& p);
+void f32_to_f16(Stream stream, const ConvertArgs& p);
 
 }  // namespace tw::cuda

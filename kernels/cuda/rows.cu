@@ -10,7 +10,8 @@ __device__ __forceinline__ int64_t row_of_warp() {
   return static_cast<int64_t>(blockIdx.x) * kRowWarps + warp_of(thread_x());
 }
 
-__global__ void __launch_bounds__(kRowWarps* kWarpSize) layer_norm_kernel(LayerNormArgs p) {
+__global__ void __launch_bounds__(kRowWarps* kWarpSize) layer_norm_kernel(LayerNormBatchArgs batch) {
+  const LayerNormArgs& p = batch.rows;
   const int64_t row = row_of_warp();
   if (row >= p.rows) return;
   const float* x = p.x + row * p.x_stride;
@@ -31,7 +32,13 @@ __global__ void __launch_bounds__(kRowWarps* kWarpSize) layer_norm_kernel(LayerN
   for (int64_t c = lane; c < p.columns; c += kWarpSize) {
     const float y = fmaf(fmaf(x[c] - mean, factor, offset), p.gamma[c], p.beta[c]);
     if (p.y != nullptr) p.y[row * p.y_stride + c] = y;
-    if (p.y_bf16 != nullptr) p.y_bf16[row * p.y_bf16_stride + c] = round_bf16(y);
+    if (p.y_bf16 == nullptr) continue;
+    const int64_t at = row * p.y_bf16_stride + c;
+    if (batch.copy_type == DType::e4m3) {
+      reinterpret_cast<uint8_t*>(p.y_bf16)[at] = static_cast<uint8_t>(round_e4m3_pair(y * batch.copy_factor, 0.0f));
+    } else {
+      p.y_bf16[at] = batch.copy_type == DType::f16 ? round_half<DType::f16>(y) : round_half<DType::bf16>(y);
+    }
   }
 }
 
@@ -72,8 +79,8 @@ __global__ void __launch_bounds__(kColumnThreads) activation_kernel(RowsArgs p) 
 
 }  // namespace
 
-void layer_norm(Stream stream, const LayerNormArgs& p) {
-  launch(rows_geometry(p.rows, p.columns), stream, layer_norm_kernel, p);
+void layer_norm(Stream stream, const LayerNormBatchArgs& p) {
+  launch(rows_geometry(p.rows.rows, p.rows.columns), stream, layer_norm_kernel, p);
 }
 void softmax(Stream stream, const RowsArgs& p) { launch(rows_geometry(p.rows, p.columns), stream, softmax_kernel, p); }
 void l2_normalize(Stream stream, const RowsArgs& p) {

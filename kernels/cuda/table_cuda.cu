@@ -8,9 +8,9 @@ const DeviceTable& cuda_table() {
   static constexpr DeviceTable kTable = {
       .name = "cuda",
       .linear = cuda::linear,
-      .linear_bf16 = cuda::linear_bf16,
+      .linear_narrow = cuda::linear_narrow,
       .attention = cuda::attention,
-      .attention_bf16 = cuda::attention_bf16,
+      .attention_half = cuda::attention_half,
       .layer_norm = cuda::layer_norm,
       .softmax = cuda::softmax,
       .l2_normalize = cuda::l2_normalize,
@@ -27,6 +27,7 @@ const DeviceTable& cuda_table() {
       .f16_to_f32 = cuda::f16_to_f32,
       .bf16_to_f32 = cuda::bf16_to_f32,
       .f32_to_bf16 = cuda::f32_to_bf16,
+      .f32_to_f16 = cuda::f32_to_f16,
   };
   return kTable;
 }

@@ -82,8 +82,10 @@ namespace {
 tuwen_precision precision_of(const std::string& dtype) {
   if (dtype == "float32") return TUWEN_F32;
   if (dtype == "bfloat16") return TUWEN_BF16;
+  if (dtype == "float16") return TUWEN_F16;
   if (dtype == "int8") return TUWEN_INT8;
-  raise(PyExc_ValueError, "dtype: expected \"float32\", \"bfloat16\" or \"int8\", found \"" + dtype + "\"");
+  raise(PyExc_ValueError,
+        "dtype: expected \"float32\", \"bfloat16\", \"float16\" or \"int8\", found \"" + dtype + "\"");
 }
 
 // Ids without padding, row after row. Kept between calls, so that short ones do not allocate.

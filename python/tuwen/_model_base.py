@@ -22,7 +22,7 @@ _IGNORED = (
     "low_cpu_mem_usage", "device_map", "use_safetensors", "ignore_mismatched_sizes", "attn_implementation", "variant",
     "offload_folder",
 )
-_DTYPES = ("float32", "bfloat16", "int8")
+_DTYPES = ("float32", "bfloat16", "float16", "int8")
 
 
 class PreTrainedModel:
@@ -66,6 +66,8 @@ class PreTrainedModel:
         self._session = self._load(checkpoint)
 
     def _load(self, checkpoint: Checkpoint) -> Any:
+        if self._dtype == "float16" and self._device == "cpu":
+            raise ValueError("dtype: float16 is for CUDA devices, on the CPU expected float32, bfloat16 or int8")
         return checkpoint.load(self._dtype, self._threads, self._device)
 
     @classmethod
@@ -83,8 +85,8 @@ class PreTrainedModel:
     ) -> Any:
         """Of a directory, or a model id that lies in the local Hugging Face cache.
 
-        `dtype` is "float32", "bfloat16" or "int8", `threads` 0 for all CPUs that this process may use, `device` "cpu",
-        "cuda" or "cuda:N"; where there is no such device a warning says why, and the CPU is used. Other keywords
+        `dtype` is "float32", "bfloat16", "int8" or, on a CUDA device, "float16", `threads` 0 for all CPUs that this
+        process may use, `device` "cpu", "cuda" or "cuda:N"; where there is no such device a warning says why, and the CPU is used. Other keywords
         that are attributes of the configuration override it. With `state_dict` the weights are taken from there, and
         with a configuration object beside it the path may be None."""
         where = {key: kwargs.pop(key) for key in _WHERE if key in kwargs}
@@ -192,6 +194,10 @@ class PreTrainedModel:
 
     def bfloat16(self) -> Any:
         return self.to(dtype="bfloat16")
+
+    def half(self) -> Any:
+        """On a CUDA device alone."""
+        return self.to(dtype="float16")
 
     @property
     def device(self) -> Any:

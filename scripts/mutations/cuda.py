@@ -6,9 +6,9 @@ VIT_HEADER = "models/vit.h"
 BERT = "models/bert.cpp"
 SESSION = "models/session.cpp"
 CUDA_LINEAR = "kernels/cuda/linear.cu"
-CUDA_LINEAR_BF16 = "kernels/cuda/linear_bf16.cu"
+CUDA_LINEAR_NARROW = "kernels/cuda/linear_narrow.cu"
 CUDA_ATTENTION = "kernels/cuda/attention.cu"
-CUDA_ATTENTION_BF16 = "kernels/cuda/attention_bf16.cu"
+CUDA_ATTENTION_HALF = "kernels/cuda/attention_half.cu"
 CUDA_RESIZE = "kernels/cuda/resize.cu"
 STAGED_PICTURES = "models/staged_pictures.cpp"
 SESSION_DEVICE, SESSION_DEVICE_HEADER = "models/session_device.cpp", "models/session_device.h"
@@ -21,28 +21,28 @@ def cuda(*arguments):
 CUDA = [
     # Fragments: who holds which element.
     cuda(
-        "cuda-fragment-row", CUDA_LINEAR_BF16, "the rows of an accumulator",
+        "cuda-fragment-row", CUDA_LINEAR_NARROW, "the rows of an accumulator",
         "lane / 4 + e / 2 * 8;",
         "lane / 4 + e % 2 * 8;"),
     cuda(
-        "cuda-fragment-key", CUDA_ATTENTION_BF16, "which keys a matrix of the second operand has",
+        "cuda-fragment-key", CUDA_ATTENTION_HALF, "which keys a matrix of the second operand has",
         "ks + (group * 16 + matrix / 2 * 8",
         "ks + (group * 16 + matrix % 2 * 8"),
     cuda(
-        "cuda-fragment-probability", CUDA_ATTENTION_BF16, "probabilities as a first operand",
-        "round_bf16_pair(right[0], right[1]), round_bf16_pair(right[2], right[3])",
-        "round_bf16_pair(right[2], right[3]), round_bf16_pair(right[0], right[1])"),
+        "cuda-fragment-probability", CUDA_ATTENTION_HALF, "probabilities as a first operand",
+        "round_pair<kType>(right[0], right[1]), round_pair<kType>(right[2], right[3])",
+        "round_pair<kType>(right[2], right[3]), round_pair<kType>(right[0], right[1])"),
     cuda(
         "cuda-quad", "kernels/cuda/device_ops.h", "a maximum over half of the lanes of a row",
         "return fmaxf(v, __shfl_xor_sync(kAllLanes, v, 2));",
         "return v;"),
     cuda(
         "cuda-shim-mma", "kernels/cuda/host_shim/warp.cpp", "the emulated layout itself",
-        "a[g + i % 2 * 8][2 * t + e + i / 2 * 8]",
-        "a[g + i / 2 * 8][2 * t + e + i % 2 * 8]"),
+        "a[g + i % 2 * 8][each * t + e + i / 2 * 4 * each]",
+        "a[g + i / 2 * 8][each * t + e + i % 2 * 4 * each]"),
     # Barriers and copies under way.
     cuda(
-        "cuda-barrier-bf16", CUDA_LINEAR_BF16, "no barrier between a step's arrival and its use",
+        "cuda-barrier-bf16", CUDA_LINEAR_NARROW, "no barrier between a step's arrival and its use",
         "    __syncthreads();  // this step is there for all, and all are done with the stage that is loaded next\n",
         ""),
     cuda(
@@ -54,29 +54,29 @@ CUDA = [
         "    __syncwarp();\n",
         ""),
     cuda(
-        "cuda-barrier-divergent", CUDA_ATTENTION_BF16, "warps without queries leave before the barriers",
+        "cuda-barrier-divergent", CUDA_ATTENTION_HALF, "warps without queries leave before the barriers",
         "  uint32_t query[kPadded / 16][4] = {};",
         "  if (!asks) return;\n  uint32_t query[kPadded / 16][4] = {};"),
     cuda(
-        "cuda-copies-wait", CUDA_LINEAR_BF16, "one group of copies too many may be under way",
-        "copies_wait<kBf16Stages - 2>();",
-        "copies_wait<kBf16Stages - 1>();"),
+        "cuda-copies-wait", CUDA_LINEAR_NARROW, "one group of copies too many may be under way",
+        "copies_wait<kNarrowStages - 2>();",
+        "copies_wait<kNarrowStages - 1>();"),
     # Swizzles.
     cuda(
-        "cuda-swizzle-written", CUDA_LINEAR_BF16, "weights are written where they are not read",
-        "copy_async<16>(to.w + w_word(strip, line, quad),",
-        "copy_async<16>(to.w + strip * kStripWords + line * kLineWords + quad * 4,"),
+        "cuda-swizzle-written", CUDA_LINEAR_NARROW, "weights are written where they are not read",
+        "copy_async<16>(\n        to.w + w_word(strip, line, quad),",
+        "copy_async<16>(\n        to.w + strip * kStripWords + line * kLineWords + quad * 4,"),
     cuda(
-        "cuda-swizzle-banks", CUDA_LINEAR_BF16, "rows of activations share banks",
+        "cuda-swizzle-banks", CUDA_LINEAR_NARROW, "rows of activations share banks",
         "(chunk ^ (row / 2 % kRowChunks))",
         "(chunk ^ (row / 4 % kRowChunks))"),
     # Bounds.
     cuda(
-        "cuda-bound-row", CUDA_LINEAR_BF16, "the row behind the last is read",
+        "cuda-bound-row", CUDA_LINEAR_NARROW, "the row behind the last is read",
         "const bool there = row0 + r < p.rows;",
         "const bool there = row0 + r <= p.rows;"),
     cuda(
-        "cuda-bound-key", CUDA_ATTENTION_BF16, "the key behind the last counts",
+        "cuda-bound-key", CUDA_ATTENTION_HALF, "the key behind the last counts",
         "in_group * 2 + i % 2 < left ?",
         "in_group * 2 + i % 2 <= left ?"),
     cuda(
@@ -89,7 +89,7 @@ CUDA = [
         "most_queries / kTileQueries"),
     # Arithmetic.
     cuda(
-        "cuda-fading", CUDA_ATTENTION_BF16, "sums of earlier keys are not scaled to a new maximum",
+        "cuda-fading", CUDA_ATTENTION_HALF, "sums of earlier keys are not scaled to a new maximum",
         "total[half] *= fading;",
         ""),
     cuda(
@@ -102,9 +102,9 @@ CUDA = [
         "most_queries = s.queries;"),
     # Rows that move, and the copies that a card's tests work on.
     cuda(
-        "cuda-clear-column", "kernels/cuda/inputs.cu", "one column too many is cleared",
-        "for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads)\n    static_cast<uint16_t*>(p.y)",
-        "for (int64_t c = thread_x(); c <= p.columns; c += kColumnThreads)\n    static_cast<uint16_t*>(p.y)"),
+        "cuda-clear-column", "kernels/cuda/inputs.cu", "one byte too many is cleared",
+        "for (int64_t c = thread_x(); c < p.bytes; c += kColumnThreads)\n    static_cast<uint8_t*>(p.y)",
+        "for (int64_t c = thread_x(); c <= p.bytes; c += kColumnThreads)\n    static_cast<uint8_t*>(p.y)"),
     cuda(
         "cuda-heads-past", "kernels/cuda/inputs.cu", "former keys of all heads but the first",
         "b.before + (unit * b.past + key)",

@@ -23,7 +23,7 @@ TEST_CASE("an eight-bit model loads by option, is smaller, and points where the 
     CHECK(dot > 0.99);
   }
   CHECK(a.data != b.data);
-  options.precision = 3;
+  options.precision = 99;
   CHECK_THROWS_WITH(tuwen::Model::load(base_model(), &options), Catch::Contains("options.precision"));
 }
 

@@ -30,12 +30,13 @@ struct Batch {
   }
 };
 
-inline float at_bf16(float v) { return bf16_to_f32(f32_to_bf16(v)); }
-
-// f32 or bf16 attention of the batch within a bound relative to sum p |v|.
-template <class T>
+// Attention of the batch in f32, bf16 or f16 within a bound relative to sum p |v|.
+template <DType kType>
 void check_batch(const Batch& b, int64_t gap, double relative, uint64_t seed) {
-  constexpr bool kBf16 = std::is_same_v<T, uint16_t>;
+  constexpr bool kHalf = kType != DType::f32;
+  using T = std::conditional_t<kHalf, uint16_t, float>;
+  const auto round = kType == DType::bf16 ? f32_to_bf16 : f32_to_f16;
+  const auto widen = kType == DType::bf16 ? bf16_to_f32 : f16_to_f32;
   Random random(seed);
   const int64_t rows = b.rows(), columns = b.heads * b.width, stride = columns + gap;
   std::vector<std::vector<float>> values(3, random.normal_vector(rows * columns));
@@ -46,9 +47,9 @@ void check_batch(const Batch& b, int64_t gap, double relative, uint64_t seed) {
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t c = 0; c < columns; ++c) {
         float& x = v[static_cast<size_t>(r * columns + c)];
-        if constexpr (kBf16) {
-          memory.data()[r * stride + c] = f32_to_bf16(x);
-          x = at_bf16(x);
+        if constexpr (kHalf) {
+          memory.data()[r * stride + c] = round(x);
+          x = widen(round(x));
         } else {
           memory.data()[r * stride + c] = x;
         }
@@ -59,13 +60,16 @@ void check_batch(const Batch& b, int64_t gap, double relative, uint64_t seed) {
   }
   const std::vector<Sequence> sequences = b.sequences();
   Guarded<T> out(rows * columns);
-  AttentionBatchArgs args{.q = inputs[0].data(),
+  AttentionBatchArgs args{.type = kType,
+                          .q = inputs[0].data(),
                           .k = inputs[1].data(),
                           .v = inputs[2].data(),
                           .q_stride = stride,
                           .k_stride = stride,
                           .v_stride = stride,
                           .out = out.data(),
+                          .out_type = kType,
+                          .out_factor = 1.0f,
                           .out_stride = columns,
                           .sequences = sequences.data(),
                           .items = std::ssize(sequences),
@@ -74,7 +78,7 @@ void check_batch(const Batch& b, int64_t gap, double relative, uint64_t seed) {
                           .most_queries = *std::max_element(b.lengths.begin(), b.lengths.end()),
                           .key_head_step = b.width,
                           .scale = 1.0f / std::sqrt(static_cast<float>(b.width))};
-  (kBf16 ? attention_bf16_batch : attention_batch)(args);
+  attention_batch(args);
   CAPTURE(b.heads, b.width, gap, b.lengths);
   CHECK(out.unwritten() == 0);
   CHECK(out.surroundings_intact());
@@ -96,8 +100,8 @@ void check_batch(const Batch& b, int64_t gap, double relative, uint64_t seed) {
         for (int64_t c = 0; c < b.width; ++c) {
           const T got = out.data()[(s.first_query + r) * columns + head * b.width + c];
           double value;
-          if constexpr (kBf16) {
-            value = static_cast<double>(bf16_to_f32(got));
+          if constexpr (kHalf) {
+            value = static_cast<double>(widen(got));
           } else {
             value = static_cast<double>(got);
           }

@@ -9,7 +9,7 @@
 namespace tw::test {
 namespace {
 
-constexpr int64_t kF32 = 4, kBf16 = 2;  // bytes
+constexpr int64_t kF32 = 4, kHalf = 2;  // bytes
 
 int64_t strips(int64_t columns) { return (columns + kStrip - 1) / kStrip * kStrip; }
 
@@ -24,18 +24,40 @@ void linear(LinearArgs p) {
 }
 
 template <class Launch>
-void linear_bf16(LinearBf16Args p, Launch launch) {
-  Staged s("linear_bf16");
-  p.x = s.in(p.x, extent(p.rows, p.x_stride, p.k));
-  p.weights = s.in(p.weights, strips(p.columns) * p.k);
+void linear_narrow(LinearNarrowArgs p, Launch launch) {
+  Staged s("linear_narrow");
+  const int64_t each = size_of(p.type);
+  p.x = s.bytes_in(p.x, extent(p.rows, p.x_stride, p.k) * each);
+  p.weights = s.bytes_in(p.weights, strips(p.columns) * p.k * each);
+  p.scale = s.in(p.scale, p.columns);
   p.bias = s.in(p.bias, p.columns);
-  p.y = s.bytes_out(p.y, extent(p.rows, p.y_stride, p.columns) * (p.y_is_bf16 ? kBf16 : kF32));
+  p.y = s.bytes_out(p.y, extent(p.rows, p.y_stride, p.columns) * size_of(p.y_type));
   launch(s.stream(), p);
   s.finish();
 }
 
-void attend(AttentionBatchArgs p, int64_t element) {
-  Staged s(element == kBf16 ? "attention_bf16" : "attention");
+void linear_bf16(const LinearBf16Args& p) {
+  linear_narrow({.type = DType::bf16,
+                 .x = p.x,
+                 .x_stride = p.x_stride,
+                 .weights = p.weights,
+                 .scale = nullptr,
+                 .bias = p.bias,
+                 .y = p.y,
+                 .y_type = p.y_is_bf16 ? DType::bf16 : DType::f32,
+                 .y_factor = 1.0f,
+                 .y_stride = p.y_stride,
+                 .rows = p.rows,
+                 .columns = p.columns,
+                 .k = p.k,
+                 .activation = p.activation,
+                 .add_to_output = p.add_to_output},
+                cuda::linear_narrow);
+}
+
+void attend(AttentionBatchArgs p) {
+  Staged s(p.type == DType::f32 ? "attention" : "attention_half");
+  const int64_t element = size_of(p.type);
   int64_t queries = 0, keys = 0, most_keys = 0;
   for (const Sequence* q = p.sequences; q != p.sequences + p.items; ++q) {
     queries = std::max(queries, q->first_query + q->queries);
@@ -46,27 +68,30 @@ void attend(AttentionBatchArgs p, int64_t element) {
   p.q = s.bytes_in(p.q, extent(queries, p.q_stride, p.heads * p.width) * element);
   p.k = s.bytes_in(p.k, extent(keys, p.k_stride, head_columns) * element);
   p.v = s.bytes_in(p.v, extent(keys, p.v_stride, head_columns) * element);
-  p.out = s.bytes_out(p.out, extent(queries, p.out_stride, p.heads * p.width) * element);
+  p.out = s.bytes_out(p.out, extent(queries, p.out_stride, p.heads * p.width) * size_of(p.out_type));
   p.sequences = s.in(p.sequences, p.items);
   p.bias = s.in(p.bias, (p.items - 1) * p.bias_item + extent(p.most_queries, p.bias_query, most_keys));
   const int64_t farthest = p.distance_of_first + std::max<int64_t>(0, (p.most_queries - 1) * p.distance_step);
   p.distances = s.in(p.distances, (farthest + 1) * p.width);
   p.head_scale = s.in(p.head_scale, p.heads);
   p.weights = s.out(p.weights, p.items * p.heads * p.most_queries * most_keys);
-  (element == kBf16 ? cuda::attention_bf16 : cuda::attention)(s.stream(), p);
+  (p.type == DType::f32 ? cuda::attention : cuda::attention_half)(s.stream(), p);
   s.finish();
 }
 
 // One head of one sequence.
 template <class Args>
-AttentionBatchArgs batch_of_one(const Args& p, const Sequence& s) {
-  return {.q = p.q,
+AttentionBatchArgs batch_of_one(const Args& p, DType type, const Sequence& s) {
+  return {.type = type,
+          .q = p.q,
           .k = p.k,
           .v = p.v,
           .q_stride = p.q_stride,
           .k_stride = p.k_stride,
           .v_stride = p.v_stride,
           .out = p.out,
+          .out_type = type,
+          .out_factor = 1.0f,
           .out_stride = p.out_stride,
           .sequences = &s,
           .items = 1,
@@ -79,17 +104,17 @@ AttentionBatchArgs batch_of_one(const Args& p, const Sequence& s) {
 
 void attention(const AttentionArgs& p) {
   const Sequence s{0, p.queries, 0, p.keys};
-  attention_batch(batch_of_one(p, s));
+  attention_batch(batch_of_one(p, DType::f32, s));
 }
 
 void attention_bf16(const AttentionBf16Args& p) {
   const Sequence s{0, p.queries, 0, p.keys};
-  attention_bf16_batch(batch_of_one(p, s));
+  attention_batch(batch_of_one(p, DType::bf16, s));
 }
 
 void attention_full(const AttentionFullArgs& p) {
   const Sequence s{0, p.base.queries, 0, p.base.keys};
-  AttentionBatchArgs batch = batch_of_one(p.base, s);
+  AttentionBatchArgs batch = batch_of_one(p.base, DType::f32, s);
   batch.full = true;
   batch.bias = p.bias;
   batch.bias_query = p.bias_stride;
@@ -107,14 +132,16 @@ void attention_full(const AttentionFullArgs& p) {
     std::copy_n(weights.data() + i * p.base.keys, p.base.keys, p.weights + i * p.weights_stride);
 }
 
-void layer_norm(LayerNormArgs p) {
+void layer_norm(LayerNormBatchArgs batch) {
   Staged s("layer_norm");
+  LayerNormArgs& p = batch.rows;
   p.x = s.in(p.x, extent(p.rows, p.x_stride, p.columns));
   p.gamma = s.in(p.gamma, p.columns);
   p.beta = s.in(p.beta, p.columns);
   p.y = s.out(p.y, extent(p.rows, p.y_stride, p.columns));
-  p.y_bf16 = s.out(p.y_bf16, extent(p.rows, p.y_bf16_stride, p.columns));
-  cuda::layer_norm(s.stream(), p);
+  p.y_bf16 = static_cast<uint16_t*>(
+      s.bytes_out(p.y_bf16, extent(p.rows, p.y_bf16_stride, p.columns) * size_of(batch.copy_type)));
+  cuda::layer_norm(s.stream(), batch);
   s.finish();
 }
 
@@ -162,13 +189,18 @@ void patches(PatchesBatchArgs p, int64_t pixel_bytes) {
   one.table = s.in(one.table, 3 * 256);
   one.y = s.bytes_out(
       one.y, extent((p.items - 1) * p.item_rows + rows_each, one.y_stride, one.channels * one.patch * one.patch) *
-                 (one.y_is_bf16 ? kBf16 : kF32));
+                 size_of(p.y_type));
   kLaunch(s.stream(), p);
   s.finish();
 }
 
 PatchesBatchArgs one_item(const PatchesArgs& p) {
-  return {.item = p, .items = 1, .item_rows = p.rows, .item_bytes = 0, .class_row = false};
+  return {.item = p,
+          .y_type = p.y_is_bf16 ? DType::bf16 : DType::f32,
+          .items = 1,
+          .item_rows = p.rows,
+          .item_bytes = 0,
+          .class_row = false};
 }
 
 void similarity(SimilarityArgs p) {
@@ -191,11 +223,13 @@ void convert(const ConvertArgs& p) {
 
 }  // namespace
 
-void linear_bf16_in_tiles(const LinearBf16Args& p, int tile_rows) {
-  linear_bf16(p, [=](DeviceStream stream, const auto& args) { cuda::linear_bf16_in_tiles(stream, args, tile_rows); });
+void linear_narrow_in_tiles(const LinearNarrowArgs& p, int tile_rows) {
+  linear_narrow(p,
+                [=](DeviceStream stream, const auto& args) { cuda::linear_narrow_in_tiles(stream, args, tile_rows); });
 }
-void attention_batch(const AttentionBatchArgs& p) { attend(p, kF32); }
-void attention_bf16_batch(const AttentionBatchArgs& p) { attend(p, kBf16); }
+void attention_batch(const AttentionBatchArgs& p) { attend(p); }
+void layer_norm_batch(const LayerNormBatchArgs& p) { layer_norm(p); }
+void convert_to_f16(const ConvertArgs& p) { convert<cuda::f32_to_f16, kF32, kHalf>(p); }
 void patches_u8_batch(const PatchesBatchArgs& p) { patches<cuda::patches_u8>(p, 1); }
 void patches_f32_batch(const PatchesBatchArgs& p) { patches<cuda::patches_f32>(p, kF32); }
 
@@ -213,9 +247,9 @@ void resize(const ResizeBatchArgs& args, int64_t staged_bytes, int64_t between_b
 void gather_rows(const GatherRowsArgs& args, int64_t rows_of_x) {
   Staged s("gather_rows");
   GatherRowsArgs p = args;
-  p.x = s.bytes_in(p.x, extent(rows_of_x, p.x_stride, p.columns) * (p.f32 ? kF32 : kBf16));
+  p.x = s.bytes_in(p.x, extent(rows_of_x, p.x_stride, p.columns) * size_of(p.x_type));
   p.rows = s.in(p.rows, p.count);
-  p.y = s.bytes_out(p.y, extent(p.count, p.y_stride, p.columns) * (p.f32 && !p.round ? kF32 : kBf16));
+  p.y = s.bytes_out(p.y, extent(p.count, p.y_stride, p.columns) * size_of(p.y_type));
   cuda::gather_rows(s.stream(), p);
   s.finish();
 }
@@ -223,7 +257,7 @@ void gather_rows(const GatherRowsArgs& args, int64_t rows_of_x) {
 void clear(const ClearArgs& args) {
   Staged s("clear");
   ClearArgs p = args;
-  p.y = s.bytes_out(p.y, extent(p.rows, p.y_stride, p.columns) * kBf16);
+  p.y = s.bytes_out(p.y, extent(p.rows, p.y_stride, p.bytes));
   cuda::clear(s.stream(), p);
   s.finish();
 }
@@ -245,11 +279,11 @@ const KernelTable& kernels_under_test() {
     KernelTable t = reference_table();
     t.name = "cuda";
     t.linear = [](const LinearArgs& p) { linear(p); };
-    t.linear_bf16 = [](const LinearBf16Args& p) { linear_bf16(p, cuda::linear_bf16); };
+    t.linear_bf16 = linear_bf16;
     t.attention = attention;
     t.attention_full = attention_full;
     t.attention_bf16 = attention_bf16;
-    t.layer_norm = [](const LayerNormArgs& p) { layer_norm(p); };
+    t.layer_norm = [](const LayerNormArgs& p) { layer_norm({p, DType::bf16, 1.0f}); };
     t.softmax = rows<cuda::softmax>;
     t.l2_normalize = rows<cuda::l2_normalize>;
     t.activation = rows<cuda::activation>;
@@ -258,9 +292,9 @@ const KernelTable& kernels_under_test() {
     t.patches_u8 = [](const PatchesArgs& p) { patches_u8_batch(one_item(p)); };
     t.patches_f32 = [](const PatchesArgs& p) { patches_f32_batch(one_item(p)); };
     t.similarity = [](const SimilarityArgs& p) { similarity(p); };
-    t.f16_to_f32 = convert<cuda::f16_to_f32, kBf16, kF32>;
-    t.bf16_to_f32 = convert<cuda::bf16_to_f32, kBf16, kF32>;
-    t.f32_to_bf16 = convert<cuda::f32_to_bf16, kF32, kBf16>;
+    t.f16_to_f32 = convert<cuda::f16_to_f32, kHalf, kF32>;
+    t.bf16_to_f32 = convert<cuda::bf16_to_f32, kHalf, kF32>;
+    t.f32_to_bf16 = convert<cuda::f32_to_bf16, kF32, kHalf>;
     return t;
   }();
   return kTable;

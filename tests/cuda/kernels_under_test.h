@@ -10,9 +10,10 @@ namespace tw::test {
 // Entries that have no CUDA kernel, the eight-bit ones, are the reference's.
 const KernelTable& kernels_under_test();
 
-void linear_bf16_in_tiles(const LinearBf16Args& p, int tile_rows);
-void attention_batch(const AttentionBatchArgs& p);
-void attention_bf16_batch(const AttentionBatchArgs& p);
+void linear_narrow_in_tiles(const LinearNarrowArgs& p, int tile_rows);
+void attention_batch(const AttentionBatchArgs& p);  // of any type
+void layer_norm_batch(const LayerNormBatchArgs& p);
+void convert_to_f16(const ConvertArgs& p);
 void patches_u8_batch(const PatchesBatchArgs& p);
 void patches_f32_batch(const PatchesBatchArgs& p);
 void resize(const ResizeBatchArgs& p, int64_t staged_bytes, int64_t between_bytes);

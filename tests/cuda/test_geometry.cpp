@@ -39,17 +39,17 @@ TEST_CASE("geometry: products") {
   CHECK(linear_geometry(65, 129).blocks_x == 2 * 3);
   CHECK(linear_geometry(0, 64).blocks_x == 0);
   // ViT-L/14: one image leaves a device half empty with tall tiles; a batch of 32 fills it.
-  CHECK(linear_bf16_tile(257, 4096) == kLowTile);
-  CHECK(linear_bf16_tile(32 * 257, 4096) == kTallTile);
-  CHECK(linear_bf16_grid(257, 4096, kLowTile).blocks_x == 5 * 32);
-  CHECK(linear_bf16_grid(32 * 257, 4096, kTallTile).blocks_x == 65 * 32);
-  CHECK(linear_bf16_grid(0, 4096, kLowTile).blocks_x == 0);
+  CHECK(linear_narrow_tile(257, 4096) == kLowTile);
+  CHECK(linear_narrow_tile(32 * 257, 4096) == kTallTile);
+  CHECK(linear_narrow_grid(257, 4096, kLowTile).blocks_x == 5 * 32);
+  CHECK(linear_narrow_grid(32 * 257, 4096, kTallTile).blocks_x == 65 * 32);
+  CHECK(linear_narrow_grid(0, 4096, kLowTile).blocks_x == 0);
   for (const int64_t rows : {1, 50, 197, 257, 577, 50432}) {
     for (const int64_t columns : {1, 512, 768, 1280, 5120}) {
       for (const int tile : {kLowTile, kTallTile}) {
-        const Geometry g = linear_bf16_grid(rows, columns, tile);
+        const Geometry g = linear_narrow_grid(rows, columns, tile);
         check_limits(g);
-        CHECK(g.blocks_x * tile * kBf16Columns >= rows * columns);
+        CHECK(g.blocks_x * tile * kNarrowColumns >= rows * columns);
       }
     }
   }
@@ -60,13 +60,13 @@ TEST_CASE("geometry: attention") {
   CHECK(attention_geometry(3, 12, 197, 64).blocks_y == 1);
   CHECK(attention_geometry(1, 1, 1, 300).blocks_y == 3);
   CHECK(attention_geometry(3, 12, 0, 64).blocks_x == 0);
-  CHECK(attention_bf16_geometry(256, 16, 257, 64).blocks_x == 256 * 16 * 5);
-  CHECK(attention_bf16_geometry(1, 1, 64, 64).blocks_x == 1);
+  CHECK(attention_half_geometry(256, 16, 257, 64).blocks_x == 256 * 16 * 5);
+  CHECK(attention_half_geometry(1, 1, 64, 64).blocks_x == 1);
   CHECK(padded_head_width(64) == 64);
   CHECK(padded_head_width(80) == 80);
   CHECK(padded_head_width(65) == 80);
   for (int64_t width = 1; width <= kWidestDeviceHead; ++width)
-    check_limits(attention_bf16_geometry(256, 16, 577, width));
+    check_limits(attention_half_geometry(256, 16, 577, width));
 }
 
 TEST_CASE("geometry: rows of attention tiles lie in different banks") {

@@ -232,7 +232,7 @@ TEST_CASE("shim: mma and ldmatrix have the layouts of the PTX ISA") {
         cuda::ldmatrix_x4(b, shared + 256 + (lane % 8) * 16 + (lane / 8 % 2) * 8);
         if (b[0] != pair(&bt[group][in_group * 2]) || b[1] != pair(&bt[group][in_group * 2 + 8])) shim::fail("b");
         float sum[4] = {1, 1, 1, 1};
-        cuda::mma_bf16(sum, loaded, b[0], b[1]);
+        cuda::mma<DType::bf16>(sum, loaded, b[0], b[1]);
         for (int i = 0; i < 4; ++i)
           d[static_cast<size_t>((group + (i < 2 ? 0 : 8)) * 8 + in_group * 2 + (i & 1))] = sum[i];
         // The transposed load of a gives the fragments of its transpose.

@@ -32,6 +32,25 @@ TEST_CASE("cuda: both towers in bf16 are as close to the CPU's as roundings perm
   check_model("towers in bf16", small_awkward_config(), Precision::bf16, 0.02);
 }
 
+TEST_CASE("cuda: both towers in f16 are nearer to the CPU's f32 than those in bf16") {
+  const ChineseClipConfig config = small_awkward_config();
+  const Device under_test = device_under_test();
+  const Inputs in(config);
+  Session cpu(load(config), {.threads = 1});
+  const std::vector<float> expected = encode_all(cpu, in);
+  const auto distance = [&](Precision precision) {
+    Session device(load(config, precision), {.threads = 2, .device = under_test});
+    const std::vector<float> found = encode_all(device, in);
+    Session small(load(config, precision), {.max_rows = 1, .device = under_test});
+    CHECK(encode_all(small, in) == found);
+    return largest_difference(found, expected);
+  };
+  const double f16 = distance(Precision::f16);
+  CHECK(f16 < 2e-3);
+  CHECK(f16 < distance(Precision::bf16) / 3);
+  report("towers in f16", f16 / 2e-3);
+}
+
 TEST_CASE("cuda: heads too wide for the bf16 kernel are attended to in f32") {
   ChineseClipConfig c = tiny_config();
   c.text.hidden_size = 140;

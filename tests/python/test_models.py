@@ -128,7 +128,10 @@ def test_precisions(joint, tmp_path):
     assert found.dtype == np.float32 and 0 < np.abs(found - expected).max() < 0.2 * np.abs(expected).max()
     assert np.array_equal(half.to(dtype="float32").get_image_features(PIXELS), expected)
     with pytest.raises(ValueError, match="dtype"):
-        tuwen.ChineseCLIPModel.from_pretrained(tmp_path, dtype="float16")
+        tuwen.ChineseCLIPModel.from_pretrained(tmp_path, dtype="float64")
+    with pytest.raises(ValueError, match="float16 is for CUDA devices"):
+        half.half()
+    assert half.dtype == np.float32 or str(half.dtype).endswith("float32")
     assert joint.eval() is joint.to("cpu") is joint.cpu() is joint and not joint.training
 
 

@@ -32,34 +32,36 @@ T exchange(Site site, uint32_t mask, T value, int source) {
   return mine.result;
 }
 
-float widen(Half type, uint32_t pair, int upper) {
-  const auto bits = static_cast<uint16_t>(pair >> (16 * upper));
-  return type == Half::bf16 ? tw::bf16_to_f32(bits) : tw::f16_to_f32(bits);
+// Number `e` of a register.
+double widen(DType type, uint32_t bits, int e) {
+  if (type == DType::e4m3) return static_cast<double>(tw::e4m3_to_f32(static_cast<uint8_t>(bits >> (8 * e))));
+  const auto half = static_cast<uint16_t>(bits >> (16 * e));
+  return static_cast<double>(type == DType::bf16 ? tw::bf16_to_f32(half) : tw::f16_to_f32(half));
 }
 
 struct Mma {
   float* d;
   const uint32_t *a, *b;
-  Half type;
+  DType type;
 };
 
 void multiply(Lanes& lanes) {
-  double a[16][16], b[16][8];
+  const int each = 4 / static_cast<int>(size_of(static_cast<const Mma*>(lanes.operand[0])->type)), depth = 8 * each;
+  double a[16][32], b[32][8];
   for (int lane = 0; lane < kWarp; ++lane) {
     const auto& m = *static_cast<const Mma*>(lanes.operand[lane]);
     const int g = lane / 4, t = lane % 4;
     for (int i = 0; i < 4; ++i)
-      for (int e = 0; e < 2; ++e)
-        a[g + i % 2 * 8][2 * t + e + i / 2 * 8] = static_cast<double>(widen(m.type, m.a[i], e));
+      for (int e = 0; e < each; ++e) a[g + i % 2 * 8][each * t + e + i / 2 * 4 * each] = widen(m.type, m.a[i], e);
     for (int i = 0; i < 2; ++i)
-      for (int e = 0; e < 2; ++e) b[2 * t + e + i * 8][g] = static_cast<double>(widen(m.type, m.b[i], e));
+      for (int e = 0; e < each; ++e) b[each * t + e + i * 4 * each][g] = widen(m.type, m.b[i], e);
   }
   for (int lane = 0; lane < kWarp; ++lane) {
     const auto& m = *static_cast<const Mma*>(lanes.operand[lane]);
     for (int i = 0; i < 4; ++i) {
       const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
       double sum = static_cast<double>(m.d[i]);
-      for (int k = 0; k < 16; ++k) sum += a[row][k] * b[k][column];
+      for (int k = 0; k < depth; ++k) sum += a[row][k] * b[k][column];
       m.d[i] = static_cast<float>(sum);
     }
   }
@@ -123,7 +125,7 @@ int shuffle(Site site, uint32_t mask, int value, int source) {
   return exchange(site, mask, value, source & (kWarp - 1));
 }
 
-void mma_m16n8k16(Site site, Half type, float* d, const uint32_t* a, const uint32_t* b) {
+void mma_m16n8(Site site, DType type, float* d, const uint32_t* a, const uint32_t* b) {
   Mma mine{d, a, b, type};
   warp_collective(site, kAllLanes, &mine, multiply);
 }

@@ -61,11 +61,12 @@ TEST_CASE("card linear_bf16: integers come out as on the CPU") {
   }
 }
 
-TEST_CASE("card attention: every image and text size of the family, in f32 and bf16") {
+TEST_CASE("card attention: every image and text size of the family, in f32, bf16 and f16") {
   for (const Batch& b :
        {Batch{{197, 197}, 12, 64}, {{257}, 16, 64}, {{577}, 4, 64}, {{257}, 16, 80}, {{52, 12, 8}, 12, 64}}) {
-    check_batch<float>(b, 2 * b.heads * b.width, 2e-5, 13);
-    check_batch<uint16_t>(b, 2 * b.heads * b.width, 0x1p-7, 14);
+    check_batch<DType::f32>(b, 2 * b.heads * b.width, 2e-5, 13);
+    check_batch<DType::bf16>(b, 2 * b.heads * b.width, 0x1p-7, 14);
+    check_batch<DType::f16>(b, 2 * b.heads * b.width, 0x1p-10, 14);
   }
 }
 

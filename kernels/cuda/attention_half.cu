@@ -1,5 +1,5 @@
-// Attention in bf16 on tensor cores (mma.sync, sm_80 and newer): a warp has 16 queries, keys come in tiles of 64 while
-// the next tile is on its way, scores and sums are f32 (Dao 2023, arXiv:2307.08691). Groups of 16 keys and of 16
+// Attention in bf16 or f16 on tensor cores (mma.sync, sm_80 and newer): a warp has 16 queries, keys come in tiles of 64
+// while the next tile is on its way, scores and sums are f32 (Dao 2023, arXiv:2307.08691). Groups of 16 keys and of 16
 // queries that a sequence does not have cost nothing.
 #include "kernels/cuda/geometry.h"
 #include "kernels/cuda/kernels.h"
@@ -32,7 +32,7 @@ __device__ __forceinline__ void load_rows(uint16_t* to, const uint16_t* from, in
 }
 
 // scores[16, 64] = q k^T of one warp, for the first `groups` groups of 16 keys.
-template <int kPadded>
+template <DType kType, int kPadded>
 __device__ __forceinline__ void score(float (&scores)[kKeyTiles][4], const uint32_t (&q)[kPadded / 16][4],
                                       const uint16_t* ks, int groups) {
   constexpr int kRow = kPadded + 8;
@@ -44,14 +44,14 @@ __device__ __forceinline__ void score(float (&scores)[kKeyTiles][4], const uint3
     for (int step = 0; step < kPadded / 16; ++step) {
       uint32_t k[4];
       ldmatrix_x4(k, ks + (group * 16 + matrix / 2 * 8 + lane % 8) * kRow + step * 16 + matrix % 2 * 8);
-      mma_bf16(scores[2 * group], q[step], k[0], k[1]);
-      mma_bf16(scores[2 * group + 1], q[step], k[2], k[3]);
+      mma<kType>(scores[2 * group], q[step], k[0], k[1]);
+      mma<kType>(scores[2 * group + 1], q[step], k[2], k[3]);
     }
   }
 }
 
 // out[16, kPadded] += p v. Scores have become probabilities, whose layout as a result is that of a first operand.
-template <int kPadded>
+template <DType kType, int kPadded>
 __device__ __forceinline__ void weigh(float (&out)[kPadded / 8][4], const float (&p)[kKeyTiles][4], const uint16_t* vs,
                                       int groups) {
   constexpr int kRow = kPadded + 8;
@@ -60,21 +60,40 @@ __device__ __forceinline__ void weigh(float (&out)[kPadded / 8][4], const float 
   for (int group = 0; group < kTileKeys / 16; ++group) {
     if (group >= groups) break;
     const float(&left)[4] = p[2 * group], (&right)[4] = p[2 * group + 1];
-    const uint32_t a[4] = {round_bf16_pair(left[0], left[1]), round_bf16_pair(left[2], left[3]),
-                           round_bf16_pair(right[0], right[1]), round_bf16_pair(right[2], right[3])};
+    const uint32_t a[4] = {round_pair<kType>(left[0], left[1]), round_pair<kType>(left[2], left[3]),
+                           round_pair<kType>(right[0], right[1]), round_pair<kType>(right[2], right[3])};
 #pragma unroll
     for (int step = 0; step < kPadded / 16; ++step) {
       uint32_t v[4];
       ldmatrix_x4_transposed(v, vs + (group * 16 + matrix % 2 * 8 + lane % 8) * kRow + step * 16 + matrix / 2 * 8);
-      mma_bf16(out[2 * step], a, v[0], v[1]);
-      mma_bf16(out[2 * step + 1], a, v[2], v[3]);
+      mma<kType>(out[2 * step], a, v[0], v[1]);
+      mma<kType>(out[2 * step + 1], a, v[2], v[3]);
     }
   }
 }
 
-template <int kPadded, bool kInSixteens>
-__global__ void __launch_bounds__(kThreads, attention_bf16_blocks(kPadded))
-    attention_bf16_kernel(AttentionBatchArgs p) {
+// Two columns side by side, or as many as are left.
+template <DType kType>
+__device__ __forceinline__ void store(const AttentionBatchArgs& p, int64_t at, int64_t left, float first,
+                                      float second) {
+  if constexpr (kType == DType::bf16) {
+    if (p.out_type == DType::e4m3) {
+      auto* to = static_cast<uint8_t*>(p.out) + at;
+      const uint32_t pair = round_e4m3_pair(first * p.out_factor, second * p.out_factor);
+      if (left > 0) to[0] = static_cast<uint8_t>(pair);
+      if (left > 1) to[1] = static_cast<uint8_t>(pair >> 8);
+      return;
+    }
+  }
+  auto* to = static_cast<uint16_t*>(p.out) + at;
+  const uint32_t pair = round_pair<kType>(first, second);
+  if (left > 0) to[0] = static_cast<uint16_t>(pair);
+  if (left > 1) to[1] = static_cast<uint16_t>(pair >> 16);
+}
+
+template <DType kType, int kPadded, bool kInSixteens>
+__global__ void __launch_bounds__(kThreads, attention_half_blocks(kPadded))
+    attention_half_kernel(AttentionBatchArgs p) {
   constexpr int kRow = kPadded + 8, kTile = kTileKeys * kRow;
   TUWEN_SHARED_DYNAMIC(shared);
   auto* qs = reinterpret_cast<uint16_t*>(shared);
@@ -115,7 +134,7 @@ __global__ void __launch_bounds__(kThreads, attention_bf16_blocks(kPadded))
     const int64_t left = s.keys - key0;
     const int groups = left >= kTileKeys ? kTileKeys / 16 : static_cast<int>(ceil_div(left, int64_t{16}));
     float scores[kKeyTiles][4] = {};
-    score<kPadded>(scores, query, ks + now * kTile, groups);
+    score<kType, kPadded>(scores, query, ks + now * kTile, groups);
 
 #pragma unroll
     for (int half = 0; half < 2; ++half) {  // rows lane / 4 and lane / 4 + 8
@@ -139,7 +158,7 @@ __global__ void __launch_bounds__(kThreads, attention_bf16_blocks(kPadded))
 #pragma unroll
       for (int i = 0; i < kPadded / 8 * 2; ++i) out[i / 2][half * 2 + i % 2] *= fading;
     }
-    weigh<kPadded>(out, scores, vs + now * kTile, groups);
+    weigh<kType, kPadded>(out, scores, vs + now * kTile, groups);
   }
   if (!asks) return;
 
@@ -148,49 +167,52 @@ __global__ void __launch_bounds__(kThreads, attention_bf16_blocks(kPadded))
     const int64_t row = first + mine + lane / 4 + half * 8;
     const float sum = quad_sum(total[half]);
     if (row >= s.queries) continue;
-    uint16_t* to = static_cast<uint16_t*>(p.out) + (s.first_query + row) * p.out_stride + head * p.width;
+    const int64_t at = (s.first_query + row) * p.out_stride + head * p.width;
 #pragma unroll
     for (int i = 0; i < kPadded / 8; ++i) {
       const int64_t c = i * 8 + in_group * 2;
-      const uint32_t pair = round_bf16_pair(out[i][half * 2] / sum, out[i][half * 2 + 1] / sum);
-      if (c < p.width) to[c] = static_cast<uint16_t>(pair);
-      if (c + 1 < p.width) to[c + 1] = static_cast<uint16_t>(pair >> 16);
+      store<kType>(p, at + c, p.width - c, out[i][half * 2] / sum, out[i][half * 2 + 1] / sum);
     }
   }
 }
 
-template <int kPadded>
+template <DType kType, int kPadded>
 void start(Stream stream, const AttentionBatchArgs& p) {
   const auto whole = [](const void* data, int64_t stride) {
     return reinterpret_cast<uintptr_t>(data) % 16 == 0 && stride % 8 == 0;
   };
   const bool in_sixteens = whole(p.q, p.q_stride) && whole(p.k, p.k_stride) && whole(p.v, p.v_stride) &&
                            p.width % 8 == 0 && p.key_head_step % 8 == 0;
-  launch(attention_bf16_geometry(p.items, p.heads, p.most_queries, p.width), stream,
-         in_sixteens ? attention_bf16_kernel<kPadded, true> : attention_bf16_kernel<kPadded, false>, p);
+  launch(attention_half_geometry(p.items, p.heads, p.most_queries, p.width), stream,
+         in_sixteens ? attention_half_kernel<kType, kPadded, true> : attention_half_kernel<kType, kPadded, false>, p);
+}
+
+template <DType kType>
+void start(Stream stream, const AttentionBatchArgs& p) {
+  switch (padded_head_width(p.width)) {
+    case 16:
+      return start<kType, 16>(stream, p);
+    case 32:
+      return start<kType, 32>(stream, p);
+    case 48:
+      return start<kType, 48>(stream, p);
+    case 64:
+      return start<kType, 64>(stream, p);
+    case 80:
+      return start<kType, 80>(stream, p);
+    case 96:
+      return start<kType, 96>(stream, p);
+    case 112:
+      return start<kType, 112>(stream, p);
+    default:  // kWidestDeviceHead
+      return start<kType, 128>(stream, p);
+  }
 }
 
 }  // namespace
 
-void attention_bf16(Stream stream, const AttentionBatchArgs& p) {
-  switch (padded_head_width(p.width)) {
-    case 16:
-      return start<16>(stream, p);
-    case 32:
-      return start<32>(stream, p);
-    case 48:
-      return start<48>(stream, p);
-    case 64:
-      return start<64>(stream, p);
-    case 80:
-      return start<80>(stream, p);
-    case 96:
-      return start<96>(stream, p);
-    case 112:
-      return start<112>(stream, p);
-    default:  // kWidestDeviceHead
-      return start<128>(stream, p);
-  }
+void attention_half(Stream stream, const AttentionBatchArgs& p) {
+  p.type == DType::f16 ? start<DType::f16>(stream, p) : start<DType::bf16>(stream, p);
 }
 
 }  // namespace tw::cuda
