@@ -19,7 +19,7 @@ struct Request {
 
 Request read_request(const tuwen_load_options* given) {
   const tuwen_load_options o = read_options(given, "options");
-  checked_choice(o.precision, TUWEN_F16, "options.precision");
+  checked_choice(o.precision, TUWEN_FP8, "options.precision");
   checked_choice(o.towers, TUWEN_IMAGE_TOWER, "options.towers");
   checked_choice(o.allow_unexpected, 1, "options.allow_unexpected");
   checked_choice(o.without_processor, 1, "options.without_processor");
@@ -38,6 +38,7 @@ static_assert(static_cast<int>(Towers::image) == TUWEN_IMAGE_TOWER);
 static_assert(static_cast<int>(Precision::int8) == TUWEN_INT8);
 static_assert(static_cast<int>(Precision::bf16) == TUWEN_BF16);
 static_assert(static_cast<int>(Precision::f16) == TUWEN_F16);
+static_assert(static_cast<int>(Precision::fp8) == TUWEN_FP8);
 static_assert(static_cast<int>(ConfigKind::text) == TUWEN_TEXT_MODEL);
 static_assert(static_cast<int>(ConfigKind::vision) == TUWEN_VISION_MODEL);
 
@@ -106,7 +107,7 @@ void load_weights(LoadedModel& loaded, const Checkpoint& checkpoint, const Chine
                   const Request& request) {
   LoadOptions how = request.load;
   CalibrationInputs calibration;
-  if (how.precision == Precision::int8) {
+  if (how.precision == Precision::int8 || how.precision == Precision::fp8) {
     calibration = calibration_inputs(loaded, config, request.given);
     how.calibration = &calibration;
   }

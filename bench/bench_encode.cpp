@@ -57,7 +57,7 @@ std::vector<Lengths> parse_lengths(const std::string& list) {
   return all;
 }
 
-constexpr const char* kPrecisions[] = {"f32", "bf16", "f16", "int8"};
+constexpr const char* kPrecisions[] = {"f32", "bf16", "f16", "int8", "fp8"};
 
 // A batch of inputs ready to encode, nothing but the encoder left to run.
 struct Work {
@@ -171,15 +171,16 @@ std::vector<float> by_another_table(const tuwen::Model& model, const std::string
 
 // What a model must at least agree with f32.
 double least_cosine(std::string_view precision) {
-  return precision == "f32" ? 0.99999 : precision == "int8" ? 0.98 : 0.999;
+  return precision == "f32" ? 0.99999 : precision == "int8" || precision == "fp8" ? 0.98 : 0.999;
 }
 
 int32_t precision_of(const std::string& name) {
   if (name == "f32") return TUWEN_F32;
   if (name == "bf16") return TUWEN_BF16;
   if (name == "f16") return TUWEN_F16;
+  if (name == "fp8") return TUWEN_FP8;
   if (name == "int8") return TUWEN_INT8;
-  throw std::runtime_error("--precision: expected f32, bf16, f16 or int8, found '" + name + "'");
+  throw std::runtime_error("--precision: expected f32, bf16, f16, int8 or fp8, found '" + name + "'");
 }
 
 std::shared_ptr<const tuwen::Model> load_model(const std::string& path, const std::string& precision) {
@@ -340,7 +341,8 @@ void add_encode(CLI::App& app) {
   command->add_option("--tokens", o->tokens, "of each text: list or range; 8..32 mixes lengths in a batch")
       ->capture_default_str();
   command->add_option("--threads", o->threads, "list or range")->capture_default_str();
-  command->add_option("--precision", o->precision, "list of f32, bf16, f16 (on devices), int8")->capture_default_str();
+  command->add_option("--precision", o->precision, "list of f32, bf16, f16 (on devices), int8, fp8")
+      ->capture_default_str();
   command->add_option("--device", o->device, "list of cpu, cuda, cuda:N; eight-bit models run on the CPU alone")
       ->capture_default_str();
   command->add_option("--save", o->save, "folder for inputs and embeddings as .npy")->check(CLI::ExistingDirectory);

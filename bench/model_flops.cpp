@@ -44,7 +44,7 @@ Flops flops_of(const Tower& t, double patches, double projected, std::string_vie
   const Layers layers = layers_of(t);
   const double products = layers.products, rest = layers.attention + patches;
   if (precision == "f32") return {products + rest + projected, 0, 0};
-  if (precision == "bf16" || precision == "f16") return {projected, products + rest, 0};
+  if (precision == "bf16" || precision == "f16" || precision == "fp8") return {projected, products + rest, 0};
   return {projected, rest, products};
 }
 

@@ -36,7 +36,7 @@ void add_precision(CLI::App& command, CommonOptions& options) {
   command
       .add_option("--precision", options.precision,
                   "arithmetic of the matrix products (default: f32); f16: on a device alone")
-      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8"}));
+      ->check(CLI::IsMember({"f32", "bf16", "f16", "int8", "fp8"}));
 }
 
 void add_device(CLI::App& command, CommonOptions& options) {
@@ -45,9 +45,9 @@ void add_device(CLI::App& command, CommonOptions& options) {
 
 void add_calibration(CLI::App& command, CommonOptions& options) {
   command
-      .add_option(
-          "--calibrate-images", options.calibrate_images,
-          "for int8: a file of paths, one a line, of pictures to choose the scales by (default: a built-in set)")
+      .add_option("--calibrate-images", options.calibrate_images,
+                  "for int8 and fp8: a file of paths, one a line, of pictures to choose the scales by (default: a "
+                  "built-in set)")
       ->check(not_empty());
   command
       .add_option("--calibrate-texts", options.calibrate_texts,
@@ -100,17 +100,18 @@ namespace {
 tuwen_precision precision_of(const std::string& name) {
   if (name == "bf16") return TUWEN_BF16;
   if (name == "f16") return TUWEN_F16;
+  if (name == "fp8") return TUWEN_FP8;
   return name == "int8" ? TUWEN_INT8 : TUWEN_F32;
 }
 
 }  // namespace
 
 tuwen::Model open_model(const CommonOptions& options) {
-  if (options.precision != "int8") {
+  if (options.precision != "int8" && options.precision != "fp8") {
     const bool images = !options.calibrate_images.empty();
     if (images || !options.calibrate_texts.empty())
       throw UsageError(std::string(images ? "--calibrate-images" : "--calibrate-texts") +
-                       ": only --precision int8 is calibrated");
+                       ": only --precision int8 and fp8 are calibrated");
   }
   return open_model(options.model, options.precision, read_calibration(options));
 }

@@ -1,4 +1,4 @@
-// tuwen drift MODEL: how far the model in bf16 and in int8 is from itself in f32, layer by layer and at the end.
+// tuwen drift MODEL: how far the model in bf16, int8 or FP8 is from itself in f32, layer by layer and at the end.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -296,7 +296,7 @@ void run(Options& options) {
 }  // namespace
 
 void add_drift(CLI::App& program) {
-  auto* command = program.add_subcommand("drift", "how far bf16 and int8 are from f32, by layer and at the end");
+  auto* command = program.add_subcommand("drift", "how far bf16, int8 and fp8 are from f32, by layer and at the end");
   auto options = std::make_shared<Options>();
   add_model(*command, *options);
   add_device(*command, *options);
@@ -304,10 +304,10 @@ void add_drift(CLI::App& program) {
   add_json(*command, *options);
   command
       ->add_option("--precision", options->precisions,
-                   "what to compare with f32, separated by commas (default: bf16,int8)")
+                   "what to compare with f32, of bf16, int8, fp8, separated by commas (default: bf16,int8)")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check(CLI::IsMember({"bf16", "int8"}));
+      ->check(CLI::IsMember({"bf16", "int8", "fp8"}));
   auto* image =
       add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP (default: a built-in set)");
   image->check(not_empty());

@@ -106,7 +106,7 @@ CudaDevice open_cuda(int ordinal) {
   }
   cudaGetLastError();  // what was found is in the facts
   require_cuda(facts, read_cuda_targets(TUWEN_CUDA_COMPILED));
-  return {device_handle(kApi, ordinal), facts.name};
+  return {device_handle(kApi, ordinal), facts.name, facts.major * 10 + facts.minor};
 }
 
 }  // namespace tw

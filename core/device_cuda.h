@@ -42,6 +42,7 @@ void require_cuda(const CudaFacts& facts, const CudaTargets& targets);
 struct CudaDevice {
   DeviceHandle handle;
   std::string name;  // "NVIDIA H200"
+  int capability;    // compute capability, 10 major + minor
 };
 // Asks the runtime and throws as require_cuda.
 CudaDevice open_cuda(int ordinal);

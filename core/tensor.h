@@ -16,6 +16,7 @@ struct Tensor {
   int64_t rows = 0;
   int64_t columns = 0;
   int64_t stride = 0;
+  float factor = 1.0f;  // e4m3: what is stored is this times the numbers, a power of two
 
   float* f32() const { return static_cast<float*>(data); }
   float* f32_row(int64_t row) const { return f32() + row * stride; }

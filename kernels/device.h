@@ -13,6 +13,7 @@ struct Device {
   DeviceHandle handle = {};
   const DeviceTable* table = nullptr;
   std::string name = {};  // as its maker calls it
+  bool fp8 = false;       // whether it multiplies E4M3
 
   explicit operator bool() const { return handle.api != nullptr; }  // else the CPU
 };

@@ -110,6 +110,17 @@ struct QuantizeArgs {
   bool x_is_bf16 = false;
 };
 
+// Rows of bf16 as products in FP8 see them: y[r, c] = e4m3(factor x[r, c]) / factor, which bf16 holds exactly; factor
+// is a power of two. Columns up to y_columns are filled with 0.
+struct RoundE4m3Args {
+  const uint16_t* x;  // [rows, columns]
+  int64_t x_stride;
+  uint16_t* y;  // [rows, y_columns]
+  int64_t y_stride;
+  int64_t rows, columns, y_columns;
+  float factor;
+};
+
 // Scaled dot-product attention of one head and one sequence (Vaswani et al. 2017, arXiv:1706.03762, eq. 1):
 //   out[i, :] = sum_j p[i, j] v[j, :],   p[i, :] = softmax_j(scale q[i, :] . k[j, :])
 // Softmax subtracts the row's maximum; rows of out are divided by the sum at the end. Of more than kAttentionWholeRows
@@ -313,6 +324,7 @@ struct KernelTable {
   void (*linear_bf16)(const LinearBf16Args&);
   void (*linear_int8)(const LinearInt8Args&);
   void (*quantize)(const QuantizeArgs&);
+  void (*round_e4m3)(const RoundE4m3Args&);
   void (*attention)(const AttentionArgs&);
   void (*attention_full)(const AttentionFullArgs&);
   void (*attention_bf16)(const AttentionBf16Args&);

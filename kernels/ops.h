@@ -39,7 +39,8 @@ struct Exec {
   DeviceStream stream = nullptr;              // of the device
   int64_t to_device = 0;                      // bytes from what the host staged for operations to read (sequences,
                                               // rows, ids, pixels and their table) to the device's copy of it
-  uint8_t* quantized = nullptr;               // shared: the input of an eight-bit product, as many rows as any op has
+  uint8_t* quantized = nullptr;               // shared: the input of an eight-bit product, as many rows as any op has;
+                                              // or that of an FP8 product, as bf16
   float* quantized_scale = nullptr;           // shared: a scale for each of those rows
   int32_t* quantized_zero = nullptr;          // shared: a zero point for each of those rows
   const ProductObserver* observer = nullptr;  // mostly nobody
@@ -85,8 +86,16 @@ struct LinearView {
   const void* strips;  // f32 and bf16: packed, from the first column of the range
   Int8View int8;       // i8: the same
   const float* bias;   // [n] or null
+  const float* scale;  // e4m3: [n], what sums are multiplied by
   int64_t n, k;
   const Linear* owner;
+};
+
+// What makes a product an FP8 one: powers of two.
+struct Fp8Factors {
+  float input = 0;  // its input is rounded to E4M3 after a multiplication by this; 0: it is no FP8 product
+  Buffer weights;   // [n], the weights of each row likewise
+  Buffer scale;     // [n], 1 / (input * weights): only of weights in a device's memory
 };
 
 // y = x W^T + b, owned, in f32, bf16 or eight bits.
@@ -94,6 +103,7 @@ struct Linear {
   PackedMatrix weights;  // [n, k]
   Buffer bias;           // [n] f32, or empty
   PackedInt8 int8;       // takes the place of `weights` in an eight-bit model
+  Fp8Factors fp8;        // of an FP8 model, whose weights are bf16 on the grid of E4M3; on a device they are e4m3
 
   operator LinearView() const { return columns(0, weights.n()); }
   // Outputs [first, first + count); `first` a multiple of kStrip.
@@ -102,11 +112,22 @@ struct Linear {
             weights.strip_at(first),
             int8.view(first),
             bias.size() == 0 ? nullptr : bias.as<float>() + first,
+            fp8.scale.size() == 0 ? nullptr : fp8.scale.as<float>() + first,
             count,
             weights.k(),
             this};
   }
 };
+
+// A tensor that holds the input of a product, for whatever writes it.
+inline Tensor as_input_of(const Linear& w, Tensor t) {
+  if (t.dtype == DType::e4m3) t.factor = w.fp8.input;
+  return t;
+}
+
+// What attention works in where products read `type`; and whether it can write that itself.
+constexpr DType narrow_attention(DType type) { return type == DType::e4m3 ? DType::bf16 : type; }
+constexpr bool attention_writes(DType attention, DType type) { return attention == narrow_attention(type); }
 
 struct LayerNorm {
   Buffer gamma, beta;  // [columns] f32
@@ -118,8 +139,9 @@ enum class Epilogue { store, add_to_output };
 
 // y = f(x W^T + b), or y += x W^T + b.     x [rows, k], y [rows, n]
 // The type of the weights is the type of the arithmetic. f32: x and y are f32. bf16: x is bf16, with room for
-// bf16_depth(k) elements a row. Eight bits: x is f32 or bf16 and is quantised on the way. y is f32, or bf16 if nothing
-// is added to it.
+// bf16_depth(k) elements a row; FP8: the same, and x is rounded on the way. Eight bits: x is f32 or bf16 and is
+// quantised on the way. y is f32, or bf16 if nothing is added to it. On a device also f16, as bf16, and e4m3: x is e4m3
+// with the product's factor (as_input_of), y also bf16 or e4m3.
 void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Epilogue epilogue = Epilogue::store);
 void linear(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation);
 

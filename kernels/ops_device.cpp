@@ -28,7 +28,7 @@ AttentionBatchArgs batch(const Exec& ex, Tensor out, Tensor q, Tensor k, Tensor 
           .v_stride = v.stride,
           .out = out.data,
           .out_type = out.dtype,
-          .out_factor = 1.0f,
+          .out_factor = out.factor,
           .out_stride = out.stride,
           .sequences = staged(ex, sequences.data()),
           .items = std::ssize(sequences),
@@ -65,11 +65,11 @@ void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, 
                                        .x = x.data,
                                        .x_stride = x.stride,
                                        .weights = w.strips,
-                                       .scale = nullptr,
+                                       .scale = w.scale,
                                        .bias = w.bias,
                                        .y = y.data,
                                        .y_type = y.dtype,
-                                       .y_factor = 1.0f,
+                                       .y_factor = y.factor,
                                        .y_stride = y.stride,
                                        .rows = x.rows,
                                        .columns = w.n,
@@ -92,7 +92,7 @@ void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w) {
                                   .y_bf16 = copy.dtype == DType::f32 ? nullptr : static_cast<uint16_t*>(copy.data),
                                   .y_bf16_stride = copy.stride},
                          .copy_type = copy.dtype,
-                         .copy_factor = 1.0f});
+                         .copy_factor = copy.factor});
 }
 
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads) {
@@ -125,7 +125,7 @@ void gather_rows(Exec& ex, Tensor y, Tensor x, const int64_t* rows) {
                                      .x_stride = x.stride,
                                      .rows = staged(ex, rows),
                                      .y_type = y.dtype,
-                                     .y_factor = 1.0f,
+                                     .y_factor = y.factor,
                                      .y = y.data,
                                      .y_stride = y.stride,
                                      .count = y.rows,

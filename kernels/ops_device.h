@@ -7,14 +7,15 @@
 
 namespace tw::on_device {
 
-// Weights are f32, bf16 or f16: there is no eight-bit product.
+// Weights are f32, bf16, f16 or e4m3: there is no product of whole numbers of eight bits.
 void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output);
 void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w);
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads);
 void attention(Exec& ex, Tensor out, Tensor q, Tensor k, Tensor v, std::span<const Sequence> sequences, int64_t heads,
                const AttentionTerms& terms);
-void gather_rows(Exec& ex, Tensor y, Tensor x,
-                 const int64_t* rows);  // null: every row; y may be bf16 or f16 where x is f32
+void gather_rows(
+    Exec& ex, Tensor y, Tensor x,
+    const int64_t* rows);  // null: every row; y may be bf16, f16 or e4m3 where x is f32, e4m3 where it is bf16
 void store_heads(Exec& ex, const HeadBlocks& blocks, Tensor x);
 void l2_normalize(Exec& ex, Tensor y, Tensor x);
 void embed(Exec& ex, Tensor y, const float* word, const float* type, const float* position, const int32_t* ids,

@@ -80,7 +80,27 @@ void clear_behind(Exec& ex, Tensor x, int64_t depth) {
 
 void* output(Tensor y, int64_t row, int64_t column) { return y.column_range(column, 0).row(row); }
 
+// x as an FP8 product sees it, in the team's own memory.
+Tensor rounded_to_e4m3(Exec& ex, Tensor x, float factor) {
+  Tensor rounded = x;
+  rounded.data = ex.quantized;
+  rounded.stride = activation_stride(x.columns, DType::bf16);
+  ex.begin("round_e4m3", [&] { return cost_of_rows(x, 2, 0, bytes(x), bytes(rounded)); });
+  for_each_row_block(ex, x.rows, kRowsPerUnit, [&](int64_t first, int64_t count) {
+    ex.kernels->round_e4m3({.x = x.bf16_row(first),
+                            .x_stride = x.stride,
+                            .y = rounded.bf16_row(first),
+                            .y_stride = rounded.stride,
+                            .rows = count,
+                            .columns = x.columns,
+                            .y_columns = x.columns,
+                            .factor = factor});
+  });
+  return rounded;
+}
+
 void product_bf16(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
+  if (w.owner->fp8.input != 0) x = rounded_to_e4m3(ex, x, w.owner->fp8.input);
   const auto* strips = static_cast<const uint16_t*>(w.strips);
   const int64_t depth = bf16_depth(w.k);
   clear_behind(ex, x, depth);

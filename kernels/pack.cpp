@@ -60,7 +60,9 @@ void round_strip(const float* rows, int64_t stride, int64_t k, uint16_t* strip) 
   }
 }
 
-int64_t depth_of(int64_t k, DType type) { return type == DType::f32 ? k : bf16_depth(k); }
+int64_t depth_of(int64_t k, DType type) {
+  return type == DType::f32 ? k : round_up(k * size_of(type), kDepthBytes) / size_of(type);
+}
 
 // Where a weight is in a strip of bf16 or f16.
 int64_t half_at(int64_t k, int64_t lane) { return (k / 2 * kStrip + lane) * 2 + k % 2; }
@@ -113,13 +115,37 @@ PackedMatrix PackedMatrix::moved_to(Buffer memory) const {
   return m;
 }
 
-PackedMatrix PackedMatrix::rounded() const {
+template <class Round>
+PackedMatrix PackedMatrix::rounded_by(Round round) const {
   PackedMatrix result(n_, k_, DType::bf16, "weights");
   for (int64_t n0 = 0; n0 < n_; n0 += kStrip) {
     const float* from = f32_strip_at(n0);
     uint16_t* to = result.memory_.as<uint16_t>() + n0 * result.depth_;
     for (int64_t k = 0; k < k_; ++k)
-      for (int64_t lane = 0; lane < kStrip; ++lane) to[half_at(k, lane)] = f32_to_bf16(from[k * kStrip + lane]);
+      for (int64_t lane = 0; lane < kStrip; ++lane)
+        to[half_at(k, lane)] = f32_to_bf16(round(from[k * kStrip + lane], n0 + lane));
+  }
+  return result;
+}
+
+PackedMatrix PackedMatrix::rounded() const {
+  return rounded_by([](float w, int64_t) { return w; });
+}
+
+PackedMatrix PackedMatrix::rounded_to_e4m3(const float* factors) const {
+  return rounded_by([=](float w, int64_t n) { return e4m3_to_f32(f32_to_e4m3(w * factors[n])) / factors[n]; });
+}
+
+PackedMatrix PackedMatrix::as_e4m3(const float* factors) const {
+  constexpr int64_t kGroup = 4;
+  PackedMatrix result(n_, k_, DType::e4m3, "weights");
+  for (int64_t n0 = 0; n0 < n_; n0 += kStrip) {
+    const uint16_t* from = memory_.as<uint16_t>() + n0 * depth_;
+    uint8_t* to = result.memory_.as<uint8_t>() + n0 * result.depth_;
+    for (int64_t k = 0; k < k_; ++k)
+      for (int64_t lane = 0; lane < kStrip; ++lane)
+        to[(k / kGroup * kStrip + lane) * kGroup + k % kGroup] =
+            f32_to_e4m3(bf16_to_f32(from[half_at(k, lane)]) * factors[n0 + lane]);
   }
   return result;
 }

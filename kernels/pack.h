@@ -9,8 +9,8 @@
 
 namespace tw {
 
-// A weight matrix [n, k] ("out, in", as in checkpoints) in strips of kStrip columns of the product, f32, bf16 or f16.
-// Immutable once filled.
+// A weight matrix [n, k] ("out, in", as in checkpoints) in strips of kStrip columns of the product, f32, bf16, f16 or
+// e4m3. Immutable once filled.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
@@ -27,6 +27,11 @@ class PackedMatrix {
   const float* f32_strip_at(int64_t n0) const { return static_cast<const float*>(strip_at(n0)); }
   // The same matrix in bf16. This one is f32. Throws out_of_memory.
   PackedMatrix rounded() const;
+  // And with every weight on the grid of E4M3, whose numbers are the weights times the factor of their row: powers of
+  // two, [n] in whole strips.
+  PackedMatrix rounded_to_e4m3(const float* factors) const;
+  // The E4M3 numbers themselves, [k / 4][kStrip][4]. This one came from rounded_to_e4m3() with the same factors.
+  PackedMatrix as_e4m3(const float* factors) const;
   // The same matrix with its strips elsewhere: in memory that a copy of them is in, or on its way to.
   PackedMatrix moved_to(Buffer memory) const;
   const Buffer& memory() const { return memory_; }
@@ -39,6 +44,9 @@ class PackedMatrix {
   static int64_t bytes_for(int64_t n, int64_t k, DType type);
 
  private:
+  template <class Round>
+  PackedMatrix rounded_by(Round round) const;
+
   Buffer memory_;
   DType type_ = DType::f32;
   int64_t n_ = 0, k_ = 0, depth_ = 0;  // depth: k as the strips have it

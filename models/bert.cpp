@@ -18,7 +18,7 @@ BertScratch BertScratch::plan(Arena& arena, const TextConfig& c, int64_t rows, D
   s.x = stream();
   s.cls = stream();
   s.c = take(width, type);
-  s.a = attention == type ? s.c : take(width, attention);
+  s.a = attention_writes(attention, type) ? s.c : take(width, attention);
   s.q = take(padded, attention);
   s.kv = arena.take(rows_with_absorbed(rows, rows, width, c.num_attention_heads, attention), 2 * padded, attention,
                     activation_stride(2 * padded, attention));
@@ -105,6 +105,15 @@ void Bert::upload(WeightUpload& upload, const Bert& from) {
   }
 }
 
+namespace {
+
+// y = LN(x), and `in` the same as `next` reads it, if there is one; `at_once`: in the next operation.
+void layer_norm_for(Exec& ex, Tensor y, Tensor in, Tensor x, const LayerNorm& w, const Linear* next, bool at_once) {
+  layer_norm(ex, y, next == nullptr ? in : as_input_of(*next, in), x, w, at_once ? next : nullptr);
+}
+
+}  // namespace
+
 // clang-format off
 
 // Devlin et al. 2019 (arXiv:1810.04805): embeddings, then post-norm transformer layers.
@@ -115,25 +124,25 @@ Tensor Bert::forward(Exec& ex, BertScratch& s, const PackedTexts& t, Stop& stop,
   Tap tap{capture, "text"};
   ex.enter(tap.tower);
 
-  // Between the last blocks rows are gathered, so no product is next there.
-  const auto next = [&](size_t block) {
-    return capture == nullptr && block + 1 == blocks_.size() ? nullptr : first_product(block);
-  };
+  // In front of the last block rows are gathered.
+  const auto at_once = [&](size_t block) { return capture != nullptr || block + 1 != blocks_.size(); };
 
   embed(ex, x.f32, word_.as<float>(), type_.as<float>(), position_.as<float>(), t.ids, t.type_ids, t.position_ids);
-  layer_norm(ex, x.f32, x.in, x.f32, embedding_norm_, next(0));  tap(ex, "embeddings", x.f32);  // x = LN(word + type + position)
+  layer_norm_for(ex, x.f32, x.in, x.f32, embedding_norm_, first_product(0), at_once(0));
+                                                                 tap(ex, "embeddings", x.f32);  // x = LN(word + type + position)
   for (const BertBlock& b : blocks_) {
     tap.layer = &b - blocks_.data();
+    const size_t next = static_cast<size_t>(tap.layer) + 1;
     ex.enter(tap.tower, tap.layer);
     if (stop.at_layer()) return cls.f32;
     // Only the first tokens leave the tower: in the last block they alone ask, everybody is still asked.
     if (&b == &blocks_.back() && capture == nullptr) {
       gather_rows(ex, cls.f32, x.f32, t.first_rows);
       if (!cls.is_one()) gather_rows(ex, cls.in, x.in, t.first_rows);
-      block(ex, b, s, x, cls, t.first_token, tap, nullptr, nullptr);
+      block(ex, b, s, x, cls, t.first_token, tap, nullptr, nullptr, false);
       return cls.f32;
     }
-    block(ex, b, s, x, x, t.every_token, tap, nullptr, next(static_cast<size_t>(tap.layer) + 1));
+    block(ex, b, s, x, x, t.every_token, tap, nullptr, first_product(next), at_once(next));
   }
   tap.layer = -1;
   ex.enter(tap.tower);
@@ -149,12 +158,12 @@ Tensor Bert::forward(Exec& ex, BertScratch& s, const BertRequest& r, Stop& stop)
 
   embed(ex, x.f32, r.embeds != nullptr ? r.embeds : word_.as<float>(), type_.as<float>(), position_.as<float>(),
         r.ids, r.type_ids, r.position_ids);
-  layer_norm(ex, x.f32, x.in, x.f32, embedding_norm_, first_product(0));
+  layer_norm_for(ex, x.f32, x.in, x.f32, embedding_norm_, first_product(0), true);
   for (const BertBlock& b : blocks_) {
     const auto layer = static_cast<size_t>(&b - blocks_.data());
     keep(r.hidden_states[layer]);
     if (stop.at_layer()) return cls.f32;
-    block(ex, b, s, x, x, r.sequences, Tap{}, &r.passes[layer], first_product(layer + 1));
+    block(ex, b, s, x, x, r.sequences, Tap{}, &r.passes[layer], first_product(layer + 1), true);
   }
   keep(r.hidden_states.back()), keep(r.last_hidden_state);
   gather_rows(ex, cls.f32, x.f32, r.first_rows);
@@ -164,13 +173,14 @@ Tensor Bert::forward(Exec& ex, BertScratch& s, const BertRequest& r, Stop& stop)
 
 // `wanted`: the rows that get a new value: x itself, or a copy of the first tokens; `sequences` leads from them to theirs.
 void Bert::block(Exec& ex, const BertBlock& b, BertScratch& s, const BertRows& x, const BertRows& wanted,
-                 std::span<const Sequence> sequences, const Tap& tap, const BertPass* pass,
-                 const Linear* next) const {
+                 std::span<const Sequence> sequences, const Tap& tap, const BertPass* pass, const Linear* next,
+                 bool at_once) const {
   const int64_t width = b.heads * config_.head_dim(), padded = round_up(width, kStrip), rows = wanted.in.rows;
   const Tensor q = s.q.row_range(0, rows).column_range(0, width);
   const Tensor kv = s.kv.row_range(0, x.in.rows).column_range(0, 2 * padded);
   const Tensor k = kv.column_range(0, width), v = kv.column_range(padded, width);
-  const Tensor c = s.c.row_range(0, rows).column_range(0, width), h = s.h.row_range(0, rows);
+  const Tensor c = as_input_of(b.out, s.c.row_range(0, rows).column_range(0, width));
+  const Tensor h = as_input_of(b.output, s.h.row_range(0, rows));
   const Tensor in = wanted.in, y = wanted.f32;
   const bool absorbed = &wanted != &x && plain_attention() && can_absorb(ex, b.qkv, config_.head_dim());
 
@@ -187,7 +197,7 @@ void Bert::block(Exec& ex, const BertBlock& b, BertScratch& s, const BertRows& x
                                                                  tap(ex, "context", c);
   linear(ex, y, c, b.out, Epilogue::add_to_output);                                             // a = LN(MSA(x) + x)
   const bool asks_encoder = pass != nullptr && pass->encoder != nullptr;
-  layer_norm(ex, y, in, y, b.attention_norm, asks_encoder ? &b.cross->qkv : &b.intermediate);
+  layer_norm_for(ex, y, in, y, b.attention_norm, asks_encoder ? &b.cross->qkv : &b.intermediate, true);
                                                                  tap(ex, "attention", y);
   if (asks_encoder) {                                                                           // a = LN(MSA(a, encoder) + a)
     const int64_t all = config_.hidden_size;
@@ -195,11 +205,11 @@ void Bert::block(Exec& ex, const BertBlock& b, BertScratch& s, const BertRows& x
     linear(ex, asked, in, b.cross->qkv.columns(0, all));
     attend_encoder(ex, *b.cross, s, cross, asked, *pass);
     linear(ex, y, cross, b.cross->out, Epilogue::add_to_output);
-    layer_norm(ex, y, in, y, b.cross->norm, &b.intermediate);
+    layer_norm_for(ex, y, in, y, b.cross->norm, &b.intermediate, true);
   }
   linear(ex, h, in, b.intermediate, activation_);                tap(ex, "mlp", h);
   linear(ex, y, h, b.output, Epilogue::add_to_output);                                          // y = LN(FFN(a) + a)
-  layer_norm(ex, y, in, y, b.output_norm, next);                 tap(ex, "output", y);
+  layer_norm_for(ex, y, in, y, b.output_norm, next, at_once);    tap(ex, "output", y);
 }
 
 // clang-format on
@@ -214,7 +224,8 @@ Tensor blocks_of(const float* data, int64_t rows, int64_t d) {
 // Attention, its result as products read it; `terms` null: plain attention.
 void attention_into(Exec& ex, const BertScratch& s, Tensor c, Tensor q, Tensor k, Tensor v,
                     std::span<const Sequence> sequences, int64_t heads, const AttentionTerms* terms) {
-  const Tensor a = s.a.row_range(0, q.rows).column_range(0, q.columns);
+  Tensor a = s.a.row_range(0, q.rows).column_range(0, q.columns);
+  a.factor = c.factor;
   terms == nullptr ? attention(ex, a, q, k, v, sequences, heads) : attention(ex, a, q, k, v, sequences, heads, *terms);
   if (a.dtype != c.dtype) copy_rows(ex, c, a);
 }

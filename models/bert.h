@@ -103,7 +103,7 @@ class Bert {
   DType attention_type(DType activations) const { return plain_attention() ? activations : DType::f32; }
   // And on a device, where wide heads are f32.
   DType device_attention_type(DType activations) const {
-    return config_.head_dim() > kWidestDeviceHead ? DType::f32 : attention_type(activations);
+    return config_.head_dim() > kWidestDeviceHead ? DType::f32 : attention_type(narrow_attention(activations));
   }
   bool plain_attention() const { return !relative_ && !config_.is_decoder; }
   bool relative() const { return relative_; }
@@ -113,11 +113,13 @@ class Bert {
   const TextConfig& config() const { return config_; }
 
  private:
-  // What reads x first in a block, right behind the operation that wrote it; null if there is no such block.
+  // What reads x first in a block; null if there is no such block.
   const Linear* first_product(size_t block) const { return block < blocks_.size() ? &blocks_[block].qkv : nullptr; }
-  // `pass` null: nothing is added but what the model itself has. `next`: what reads the result, as in layer_norm().
+  // `pass` null: nothing is added but what the model itself has. `next`: what reads the result, or null; `at_once`: in
+  // the next operation.
   void block(Exec& ex, const BertBlock& b, BertScratch& s, const BertRows& x, const BertRows& wanted,
-             std::span<const Sequence> sequences, const Tap& tap, const BertPass* pass, const Linear* next) const;
+             std::span<const Sequence> sequences, const Tap& tap, const BertPass* pass, const Linear* next,
+             bool at_once) const;
   void attend(Exec& ex, const BertBlock& b, BertScratch& s, Tensor c, Tensor q, Tensor k, Tensor v,
               std::span<const Sequence> sequences, const BertPass* pass) const;
   void attend_encoder(Exec& ex, const BertCross& b, BertScratch& s, Tensor c, Tensor q, const BertPass& pass) const;

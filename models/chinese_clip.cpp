@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/jobs.h"
+#include "models/fp8.h"
 #include "models/quantization.h"
 
 namespace tw {
@@ -50,7 +51,12 @@ LoadOptions effective(LoadOptions options, Towers towers) {
 
 }  // namespace
 
-void ChineseClip::check_fit(WeightBinder& binder) {
+void ChineseClip::check_fit(WeightBinder& binder, Precision precision) {
+  if (precision == Precision::fp8 && text_ && config_.text.add_cross_attention) {
+    throw Error(ErrorCode::unsupported, {.field = "precision fp8",
+                                         .expected = "a text model without cross-attention",
+                                         .note = "no calibration shows what its products are fed"});
+  }
   bind(binder);
   binder.check();
 }
@@ -59,7 +65,7 @@ int64_t ChineseClip::measure(const Checkpoint& checkpoint, const ChineseClipConf
                              Towers towers) {
   ChineseClip model(config, towers);
   WeightBinder binder(checkpoint, effective(options, towers));
-  model.check_fit(binder);
+  model.check_fit(binder, options.precision);
   return binder.bytes();
 }
 
@@ -67,24 +73,21 @@ std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoin
                                                      const LoadOptions& options, Towers towers) {
   std::shared_ptr<ChineseClip> model(new ChineseClip(config, towers));
   WeightBinder binder(checkpoint, effective(options, towers));
-  model->check_fit(binder);
+  model->check_fit(binder, options.precision);
   model->bind(binder);
   binder.read();
   if (model->vision_) model->vision_->finish_loading();
   if (model->has_embeddings()) model->logit_scale_ = std::exp(model->logit_scale_);
   model->weight_bytes_ = binder.bytes();
-  if (options.precision == Precision::int8) {
-    model->quantize(options);
-  } else {
-    model->precision_ = options.precision;
-  }
+  if (options.precision == Precision::int8 || options.precision == Precision::fp8) model->quantize(options);
+  model->precision_ = options.precision;
   return model;
 }
 
 std::shared_ptr<const ChineseClip> ChineseClip::on_device(const DeviceHandle& device) const {
   if (precision_ == Precision::int8) {
     throw Error(ErrorCode::unsupported, {.field = std::string("device \"") + device.api->name + "\"",
-                                         .expected = "a model in f32, bf16 or f16",
+                                         .expected = "a model in f32, bf16, f16 or fp8",
                                          .found = "int8",
                                          .note = "there are no kernels for eight-bit products yet"});
   }
@@ -111,6 +114,19 @@ void ChineseClip::upload(const ChineseClip& from, const DeviceHandle& device) {
   weight_bytes_ = from.weight_bytes_;
 }
 
+namespace {
+
+void make_int8(Linear& w, const ProductInput& input) {
+  const std::vector<float> factors = smoothing_factors(w.weights, input);
+  const std::vector<float> lost = lost_to_rounding(w.weights, input, factors);
+  for (int64_t n = 0; n < w.bias.size() / size_of(DType::f32); ++n)
+    w.bias.as<float>()[n] += lost[static_cast<size_t>(n)];
+  w.int8 = PackedInt8(w.weights, factors.data());
+  w.weights.release();
+}
+
+}  // namespace
+
 void ChineseClip::quantize(const LoadOptions& options) {
   const CalibrationInputs built_in;
   const Calibration calibration =
@@ -120,20 +136,15 @@ void ChineseClip::quantize(const LoadOptions& options) {
   if (text_) text_->for_each_linear(collect);
   if (vision_) vision_->for_each_linear(collect);
   std::vector<int64_t> saved(products.size());
+  const auto make = options.precision == Precision::int8 ? make_int8 : make_fp8;
   run_jobs(options.threads, static_cast<int64_t>(products.size()), [&](int64_t i) {
     Linear& w = *products[static_cast<size_t>(i)];
-    const ProductInput& input = calibration.input_of(w);
-    const std::vector<float> factors = smoothing_factors(w.weights, input);
-    const std::vector<float> lost = lost_to_rounding(w.weights, input, factors);
-    for (int64_t n = 0; n < w.bias.size() / size_of(DType::f32); ++n)
-      w.bias.as<float>()[n] += lost[static_cast<size_t>(n)];
-    w.int8 = PackedInt8(w.weights, factors.data());
-    saved[static_cast<size_t>(i)] = w.weights.bytes() - w.int8.bytes();
-    w.weights.release();
+    const int64_t before = w.weights.bytes();
+    make(w, calibration.input_of(w));
+    saved[static_cast<size_t>(i)] = before - w.weights.bytes() - w.int8.bytes() - w.fp8.weights.size();
   });
   for (const int64_t bytes : saved) weight_bytes_ -= bytes;
   if (vision_) weight_bytes_ -= vision_->round_patch_embedding();
-  precision_ = Precision::int8;
 }
 
 void transpose(std::span<float> out, std::span<const float> in, int64_t rows, int64_t columns) {

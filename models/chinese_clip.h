@@ -37,7 +37,7 @@ class ChineseClip {
   int64_t embedding_width() const;                    // J, or the tower's width
   float logit_scale() const { return logit_scale_; }  // exp of the stored parameter, ~100 in published models
   Precision precision() const { return precision_; }
-  // Of what products read and attention sees.
+  // Of what products read and attention sees on the CPU; on a device FP8 products read E4M3.
   DType activation_type() const {
     return precision_ == Precision::f32 ? DType::f32 : precision_ == Precision::f16 ? DType::f16 : DType::bf16;
   }
@@ -56,11 +56,11 @@ class ChineseClip {
 
  private:
   ChineseClip(const ChineseClipConfig& config, Towers towers);
-  // Puts eight-bit products in the place of f32 ones, scaled by what a calibration run shows.
+  // Puts eight-bit or FP8 products in the place of f32 ones, scaled by what a calibration run shows.
   void quantize(const LoadOptions& options);
   void upload(const ChineseClip& from, const DeviceHandle& device);
   // Binds everything once and checks it against the checkpoint.
-  void check_fit(WeightBinder& binder);
+  void check_fit(WeightBinder& binder, Precision precision);
   void bind(WeightBinder& binder);
 
   ChineseClipConfig config_;

@@ -58,9 +58,14 @@ Session::Session(std::shared_ptr<const ChineseClip> model, const SessionOptions&
                                             .found = std::to_string(bytes) + " bytes of scratch"});
   }
   if (!options.device && model_->precision() == Precision::f16) {
-    throw Error(ErrorCode::unsupported, {.field = "precision f16",
-                                         .expected = "a session on a device",
-                                         .found = "one on the CPU, which computes in f32, bf16 and int8"});
+    throw Error(
+        ErrorCode::unsupported,
+        {.field = "precision f16", .expected = "a session on a device", .found = "one on the CPU, which has no f16"});
+  }
+  if (options.device && model_->precision() == Precision::fp8 && !options.device.fp8) {
+    throw Error(ErrorCode::unsupported, {.field = "precision fp8",
+                                         .expected = "a device that multiplies E4M3 (CUDA: sm_89 and newer)",
+                                         .found = options.device.name});
   }
   running_ = model_;
   if (options.device) {

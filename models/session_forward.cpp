@@ -8,6 +8,7 @@
 #include "models/pass_memory.h"
 #include "models/session.h"
 #include "models/session_calls.h"
+#include "models/session_scratch.h"
 
 namespace tw {
 namespace {
@@ -269,7 +270,7 @@ Outputs Session::forward(const TextForward& text, const ForwardOptions& options)
   const TextConfig& c = bert->config();
   const TextTargets to(outputs, text.wanted, in, *bert, *model_);
   const int64_t each = std::max(in.length, in.encoder_length), most = std::min(in.items, items_in_slice(each));
-  const DType type = model_->activation_type();
+  const DType type = input_type(*model_, device_ != nullptr);
   struct Plan {
     TextScratch text;
     OpMemory ops;
@@ -342,7 +343,7 @@ Outputs Session::forward(const VisionForward& vision, const ForwardOptions& opti
   const Embedding embedding = add_embedding(outputs, w, items, *model_);
 
   const int64_t most = std::min(items, items_in_slice(tokens));
-  const DType type = model_->activation_type();
+  const DType type = input_type(*model_, device_ != nullptr);
   struct Plan {
     VitScratch vit;
     OpMemory ops;

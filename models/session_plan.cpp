@@ -52,8 +52,8 @@ Session::Scratch Session::plan(Arena& arena, const ChineseClip& model, const Ses
   const Bert* text = model.text();
   const Vit* vision = model.vision();
   const int64_t image_tokens = vision != nullptr ? vision->config().tokens() : 0;
-  const DType type = model.activation_type();
   const bool device = static_cast<bool>(options.device);
+  const DType type = input_type(model, device);
   s.rows = rows_in_slice(model, options);
   s.items = items_in_rows(s.rows, options);
   const auto plan_text = [&](Arena& a) {
@@ -112,9 +112,13 @@ Session::OpMemory Session::plan_ops(Arena& arena, const ChineseClip& model, int 
   OpMemory m;
   m.attention_floats = attention_floats;
   m.attention = arena.take(std::max(threads, 1), attention_floats).f32();
+  int64_t widest = 0;
+  model.for_each_linear([&](const Linear& w) { widest = std::max(widest, w.weights.k()); });
+  if (model.precision() == Precision::fp8) {
+    m.quantized =
+        static_cast<uint8_t*>(arena.take_bytes(rows * activation_stride(widest, DType::bf16) * size_of(DType::bf16)));
+  }
   if (model.precision() == Precision::int8) {
-    int64_t widest = 0;
-    model.for_each_linear([&](const Linear& w) { widest = std::max(widest, w.weights.k()); });
     m.quantized = static_cast<uint8_t*>(arena.take_bytes(rows * quantized_stride(widest)));
     m.quantized_scale = arena.take(1, rows).f32();
     m.quantized_zero = static_cast<int32_t*>(arena.take_bytes(rows * static_cast<int64_t>(sizeof(int32_t))));

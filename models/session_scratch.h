@@ -1,4 +1,4 @@
-// The scratch memory of a session: for session.cpp and session_plan.cpp alone.
+// The scratch memory of a session: for session*.cpp alone.
 #pragma once
 
 #include "models/session.h"
@@ -20,6 +20,11 @@ struct Session::Scratch {
   std::byte* inputs = nullptr;
   int64_t inputs_bytes = 0;
 };
+
+// Of what products read.
+inline DType input_type(const ChineseClip& model, bool on_device) {
+  return on_device && model.precision() == Precision::fp8 ? DType::e4m3 : model.activation_type();
+}
 
 // Byte pixels are RGB.
 inline bool takes_pictures(const VisionConfig& c) { return c.num_channels == 3; }

@@ -10,18 +10,19 @@ namespace tw {
 VitScratch VitScratch::plan(Arena& arena, const VisionConfig& c, int64_t rows, int64_t images, DType type,
                             DType attention) {
   const int64_t width = c.hidden_size, padded = round_up(width, kStrip);
-  const int64_t inside = std::max(c.intermediate_size, c.num_channels * c.patch_size * c.patch_size);
+  const int64_t values = c.num_channels * c.patch_size * c.patch_size, inside = std::max(c.intermediate_size, values);
   VitScratch s;
   const auto take = [&](int64_t columns, DType t) {
     return arena.take(rows, columns, t, activation_stride(columns, t));
   };
   s.x = take(width, DType::f32);
   s.y = take(width, type);
-  s.a = attention == type ? s.y : take(width, attention);
+  s.a = attention_writes(attention, type) ? s.y : take(width, attention);
   s.q = take(padded, attention);
   s.kv = arena.take(rows_with_absorbed(rows, images, width, c.num_attention_heads, attention), 2 * padded, attention,
                     activation_stride(2 * padded, attention));
   s.h = take(inside, type);
+  s.patches = (type == DType::e4m3 ? take(values, DType::bf16) : s.h).column_range(0, values);
   s.pooled = arena.take(images, width);
   return s;
 }
@@ -140,7 +141,7 @@ Tensor Vit::forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const Vi
 // z0 = LN([class; E p1; E p2; ...] + pos)
 void Vit::embed(Exec& ex, VitScratch& s, Tensor x, int64_t images, const PatchSource& pixels, const float* positions,
                 const Tap& tap) const {
-  const Tensor pixel_rows = s.h.row_range(0, x.rows).column_range(0, patch_embedding_.weights.k());  // [B T, K]
+  const Tensor pixel_rows = s.patches.row_range(0, x.rows);                                     // [B T, K]
   patches(ex, pixel_rows, images, pixels);
   linear(ex, x, pixel_rows, patch_embedding_);                   tap(ex, "patches", x);
   add_periodic(ex, x, positions, x.rows / images);               tap(ex, "embeddings", x);
@@ -151,11 +152,12 @@ void Vit::embed(Exec& ex, VitScratch& s, Tensor x, int64_t images, const PatchSo
 void Vit::block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wanted,
                 std::span<const Sequence> sequences, const Tap& tap, const AttentionTerms* terms) const {
   const int64_t d = x.columns, padded = s.q.columns, step = x.rows / wanted.rows;
-  const Tensor y = s.y.row_range(0, x.rows), yw = s.y.row_range(0, wanted.rows);
+  const Tensor y = as_input_of(b.qkv, s.y.row_range(0, x.rows));
+  const Tensor yw = s.y.row_range(0, wanted.rows), context = as_input_of(b.out, yw), inner = as_input_of(b.fc1, yw);
   const Tensor q = s.q.row_range(0, wanted.rows).column_range(0, d), kv = s.kv.row_range(0, x.rows);
   const Tensor k = kv.column_range(0, d), v = kv.column_range(padded, d);
-  const Tensor h = s.h.row_range(0, wanted.rows).column_range(0, config_.intermediate_size);
-  const Tensor a = s.a.row_range(0, q.rows);
+  const Tensor h = as_input_of(b.fc2, s.h.row_range(0, wanted.rows).column_range(0, config_.intermediate_size));
+  const Tensor a = as_input_of(b.out, s.a.row_range(0, q.rows));
   const bool absorbed = wanted.rows < x.rows && can_absorb(ex, b.qkv, d / heads_);
 
   layer_norm(ex, y, y, x, b.norm1, &b.qkv);                      tap(ex, "norm1", y);           // z' = MSA(LN(z)) + z
@@ -170,11 +172,11 @@ void Vit::block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wan
   } else {
     attention(ex, a, q, k, v, sequences, heads_, *terms);
   }
-  if (a.dtype != yw.dtype) copy_rows(ex, yw, a);
-                                                                 tap(ex, "context", yw);
-  linear(ex, wanted, yw, b.out, Epilogue::add_to_output);        tap(ex, "attention", wanted);
-  layer_norm(ex, yw, yw, wanted, b.norm2, &b.fc1);               tap(ex, "norm2", yw);          // z = MLP(LN(z')) + z'
-  linear(ex, h, yw, b.fc1, activation_);                         tap(ex, "mlp", h);
+  if (a.dtype != context.dtype) copy_rows(ex, context, a);
+                                                                 tap(ex, "context", context);
+  linear(ex, wanted, context, b.out, Epilogue::add_to_output);   tap(ex, "attention", wanted);
+  layer_norm(ex, inner, inner, wanted, b.norm2, &b.fc1);         tap(ex, "norm2", inner);       // z = MLP(LN(z')) + z'
+  linear(ex, h, inner, b.fc1, activation_);                      tap(ex, "mlp", h);
   linear(ex, wanted, h, b.fc2, Epilogue::add_to_output);         tap(ex, "output", wanted);
 }
 

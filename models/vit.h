@@ -25,13 +25,14 @@ struct VitBlock {
 // Activations of at most R rows (tokens of all images of a slice), D wide; Dp is D in whole strips. What products read
 // and attention sees has the model's activation type.
 struct VitScratch {
-  Tensor x;       // [R, D]      residual stream, f32
-  Tensor y;       // [R, D]      what a product reads
-  Tensor a;       // [R, D]      attention's result; y where that has its type
-  Tensor q;       // [R, Dp]
-  Tensor kv;      // [R, 2 Dp]
-  Tensor h;       // [R, max(M, K)]  inside of the MLP; before the first block, the patches
-  Tensor pooled;  // [R / T, D]  class tokens on their way out, f32
+  Tensor x;        // [R, D]      residual stream, f32
+  Tensor y;        // [R, D]      what a product reads
+  Tensor a;        // [R, D]      attention's result; y where that has its type
+  Tensor q;        // [R, Dp]
+  Tensor kv;       // [R, 2 Dp]
+  Tensor h;        // [R, M]      inside of the MLP
+  Tensor patches;  // [R, K]      before the first block: memory of h, where it has h's type
+  Tensor pooled;   // [R / T, D]  class tokens on their way out, f32
 
   // `images`: how many there are at most in these rows. `attention`: what it works in; f32 for the full driver.
   static VitScratch plan(Arena& arena, const VisionConfig& config, int64_t rows, int64_t images, DType type,
@@ -91,7 +92,7 @@ class Vit {
   const VisionConfig& config() const { return config_; }
   // The type in which attention works on a device, given that of the activations: wide heads are f32 there.
   DType device_attention_type(DType activations) const {
-    return config_.head_dim() > kWidestDeviceHead ? DType::f32 : activations;
+    return config_.head_dim() > kWidestDeviceHead ? DType::f32 : narrow_attention(activations);
   }
   // [T, D]; row 0 includes the class embedding.
   const float* position_embedding() const { return position_embedding_.as<float>(); }

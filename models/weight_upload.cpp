@@ -7,11 +7,23 @@ void WeightUpload::copy(Buffer& to, const Buffer& from) {
   queue_.copy(to.data(), from.data(), from.size());
 }
 
-void WeightUpload::copy(Linear& to, const Linear& from) {
+void WeightUpload::copy(PackedMatrix& to, const PackedMatrix& from) {
   Buffer strips;
-  copy(strips, from.weights.memory());
-  to.weights = from.weights.moved_to(std::move(strips));
+  copy(strips, from.memory());
+  to = from.moved_to(std::move(strips));
+}
+
+void WeightUpload::copy(Linear& to, const Linear& from) {
   copy(to.bias, from.bias);
+  if (from.fp8.input == 0) return copy(to.weights, from.weights);
+  const auto* factors = from.fp8.weights.as<float>();
+  repacked_.push_back(from.weights.as_e4m3(factors));
+  copy(to.weights, repacked_.back());
+  const int64_t n = from.fp8.weights.size() / size_of(DType::f32);
+  scales_.emplace_back(n * size_of(DType::f32), "weights");
+  for (int64_t i = 0; i < n; ++i) scales_.back().as<float>()[i] = 1.0f / (from.fp8.input * factors[i]);
+  copy(to.fp8.scale, scales_.back());
+  to.fp8.input = from.fp8.input;
 }
 
 void WeightUpload::copy(LayerNorm& to, const LayerNorm& from) {

@@ -1,6 +1,8 @@
 // Copies of a model's weights in a device's memory.
 #pragma once
 
+#include <vector>
+
 #include "core/device.h"
 #include "kernels/ops.h"
 
@@ -14,12 +16,20 @@ class WeightUpload {
   ~WeightUpload() { queue_.wait_whatever_comes(); }
 
   void copy(Buffer& to, const Buffer& from);
-  void copy(Linear& to, const Linear& from);  // of f32, bf16 or f16
+  void copy(Linear& to, const Linear& from);  // of any type but eight bits
   void copy(LayerNorm& to, const LayerNorm& from);
-  void finish() { queue_.wait(); }
+  void finish() {
+    queue_.wait();
+    repacked_.clear();
+    scales_.clear();
+  }
 
  private:
+  void copy(PackedMatrix& to, const PackedMatrix& from);
+
   const DeviceApi& api_;
+  std::vector<PackedMatrix> repacked_;  // on their way
+  std::vector<Buffer> scales_;
   DeviceQueue queue_;
 };
 

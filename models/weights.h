@@ -17,8 +17,9 @@ namespace tw {
 
 // What the matrix products of the towers compute in. In bf16 and int8 models attention and the patch embedding are
 // bf16, in f16 models f16; the projections, the norms and the residual stream are f32 in all. f16 is for devices: the
-// CPU's tables do not have it.
-enum class Precision { f32, int8, bf16, f16 };
+// CPU's tables do not have it. FP8 models multiply E4M3 numbers and are bf16 in the rest, as int8 ones; the CPU
+// computes them as bf16 on rounded numbers.
+enum class Precision { f32, int8, bf16, f16, fp8 };
 
 struct CalibrationInputs;
 
@@ -27,7 +28,7 @@ struct LoadOptions {
   int threads = 1;                                 // readers; the result is the same
   int64_t memory_budget = 0;                       // bytes that packed weights may take; 0: no limit
   bool allow_unexpected = false;                   // ignore tensors that the configuration does not ask for
-  const CalibrationInputs* calibration = nullptr;  // what eight-bit products are scaled by; null: a built-in set
+  const CalibrationInputs* calibration = nullptr;  // what eight-bit and FP8 products are scaled by; null: built in
 };
 
 class WeightBinder {
@@ -62,7 +63,7 @@ class WeightBinder {
 
  private:
   bool loading() const { return checked_; }
-  // Eight-bit products are made from f32 ones later.
+  // Eight-bit and FP8 products are made from f32 ones later.
   DType product_type() const {
     switch (options_.precision) {
       case Precision::bf16:

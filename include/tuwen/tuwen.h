@@ -279,8 +279,10 @@ enum {
   TUWEN_INT8 = 1, /* products of the towers' layers in eight bits, scaled by a calibration run while loading; attention
                      in bf16 */
   TUWEN_BF16 = 2, /* products of the towers' layers and attention in bf16, sums in f32 */
-  TUWEN_F16 = 3   /* the same in IEEE half precision, for sessions on a device: one on the CPU is TUWEN_UNSUPPORTED.
+  TUWEN_F16 = 3,  /* the same in IEEE half precision, for sessions on a device: one on the CPU is TUWEN_UNSUPPORTED.
                      Weights beyond 65504 are TUWEN_NON_FINITE */
+  TUWEN_FP8 = 4 /* products of the towers' layers in FP8 (E4M3), scaled by a calibration run while loading, the rest in
+                   bf16: for devices of sm_89 and newer. The CPU computes the same in bf16, no faster */
 };
 
 typedef int32_t tuwen_towers;
@@ -295,7 +297,7 @@ typedef struct tuwen_load_options {
   int32_t without_processor; /* 1: the tokenizer's and image processor's files are not read, and texts and pictures not
                                 taken; token ids and pixel values are */
   int64_t memory_budget;     /* bytes; a model whose packed weights need more is refused before any is read. 0: none */
-  /* What goes through the f32 model while an eight-bit one is made of it, to choose its scales: a few of the pictures
+  /* What goes through the f32 model while an int8 or FP8 one is made of it, to choose its scales: a few of the pictures
    * and texts that it is meant for. Counts of 0: a built-in set of each. Read by the call alone; texts that are too
    * long are cut. Other precisions need none and look at none. */
   const tuwen_image* const* calibration_images;

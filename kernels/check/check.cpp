@@ -15,6 +15,7 @@ constexpr Entry kEntries[] = {
     {"linear_bf16", check::linear_bf16},
     {"linear_int8", check::linear_int8},
     {"quantize", check::quantize},
+    {"round_e4m3", check::round_e4m3},
     {"attention", check::attention},
     {"attention_full", check::attention_full},
     {"attention_bf16", check::attention_bf16},

@@ -1,5 +1,6 @@
 // Products and attention of bf16 numbers.
 #include <algorithm>
+#include <limits>
 
 #include "kernels/check/evidence.h"
 
@@ -92,6 +93,45 @@ void linear_bf16(const KernelTable& table, Generator& random, Verdict& verdict) 
           [&] { return random.integer(-4, 4); }, verdict);
       check_linear(
           table, "numbers", s, mode, false, [&] { return random.uniform(-2, 2); }, verdict);
+    }
+  }
+}
+
+// Steps of an eighth of the power of two below, of 2^-9 at least, to 448.
+void round_e4m3(const KernelTable& table, Generator& random, Verdict& verdict) {
+  for (const int64_t columns : {1, 7, 16, 33, 150}) {
+    for (const float factor : {1.0f, 64.0f, 0x1p-7f}) {
+      const int64_t rows = 3;
+      Matrix values(rows, columns, [&] {
+        const auto size = static_cast<double>(random.integer(-11, 11));
+        return static_cast<double>(random.uniform(-1.1f, 1.1f)) * std::exp2(size) / static_cast<double>(factor);
+      });
+      values.at(2, columns - 1) = std::numeric_limits<float>::infinity();
+      if (columns > 1) values.at(2, 0) = std::numeric_limits<float>::quiet_NaN();
+      if (columns > 2) values.at(1, 0) = 2.125f / factor, values.at(1, 1) = -2.375f / factor;  // ties: to 2, to -2.5
+      const Bf16Matrix x(values);
+      Bf16Matrix y(rows, bf16_depth(columns));
+      table.round_e4m3({.x = x.data(),
+                        .x_stride = x.stride(),
+                        .y = y.data(),
+                        .y_stride = y.stride(),
+                        .rows = rows,
+                        .columns = columns,
+                        .y_columns = bf16_depth(columns),
+                        .factor = factor});
+      verdict.intact("numbers", y);
+      for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t c = 0; c < bf16_depth(columns); ++c) {
+          const double v = c < columns ? x.value(r, c) * static_cast<double>(factor) : 0;
+          double expected = v;
+          if (!std::isnan(v)) {
+            const double magnitude = std::clamp(std::abs(v), 0x1p-20, 1e3);  // at most 448 in the end
+            const double step = std::max(0x1p-9, std::exp2(std::floor(std::log2(magnitude)) - 3));
+            expected = std::clamp(std::nearbyint(v / step) * step, -448.0, 448.0);  // ties to even
+          }
+          verdict.exact("numbers", r, c, y.at(r, c), expected / static_cast<double>(factor));
+        }
+      }
     }
   }
 }

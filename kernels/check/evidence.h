@@ -179,6 +179,7 @@ void linear(const KernelTable& table, Generator& random, Verdict& verdict);
 void linear_bf16(const KernelTable& table, Generator& random, Verdict& verdict);
 void linear_int8(const KernelTable& table, Generator& random, Verdict& verdict);
 void quantize(const KernelTable& table, Generator& random, Verdict& verdict);
+void round_e4m3(const KernelTable& table, Generator& random, Verdict& verdict);
 void attention_full(const KernelTable& table, Generator& random, Verdict& verdict);
 void attention_bf16(const KernelTable& table, Generator& random, Verdict& verdict);
 void attention(const KernelTable& table, Generator& random, Verdict& verdict);

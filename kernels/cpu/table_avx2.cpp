@@ -24,6 +24,7 @@ constexpr KernelTable table_of(const char* name, void (*linear_int8)(const Linea
       .linear_bf16 = kLinearBf16,
       .linear_int8 = linear_int8,
       .quantize = quantize_kernel<F32x8>,
+      .round_e4m3 = round_e4m3_kernel<F32x8>,
       .attention = attention_kernel<F32x8, 1>,
       .attention_full = attention_full_kernel<F32x8, 1>,
       .attention_bf16 = attention_bf16_kernel<F32x8, kLinearBf16>,

@@ -25,6 +25,7 @@ constexpr KernelTable table_of(const char* name) {
       .linear_bf16 = LinearBf16,
       .linear_int8 = LinearInt8,
       .quantize = quantize_kernel<F32x16>,
+      .round_e4m3 = round_e4m3_kernel<F32x16>,
       .attention = attention_kernel<F32x16, 4>,
       .attention_full = attention_full_kernel<F32x16, 4>,
       .attention_bf16 = attention_bf16_kernel<F32x16, LinearBf16>,

@@ -71,6 +71,8 @@ __global__ void __launch_bounds__(kColumnThreads) gather_rows_kernel(GatherRowsA
   for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads) {
     if (p.x_type == DType::f32) {
       store(p.y, p.y_type, to + c, static_cast<const float*>(p.x)[from + c], p.y_factor);
+    } else if (p.x_type == DType::e4m3) {
+      static_cast<uint8_t*>(p.y)[to + c] = static_cast<const uint8_t*>(p.x)[from + c];
     } else if (p.y_type == DType::e4m3) {
       store(p.y, p.y_type, to + c, widen_bf16(static_cast<const uint16_t*>(p.x)[from + c]), p.y_factor);
     } else {

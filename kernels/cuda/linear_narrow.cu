@@ -85,7 +85,7 @@ __device__ __forceinline__ void multiply_step(float (&sum)[kTiles][4][4], const 
                                               int strip) {
   const int lane = lane_of(thread_x()), group = lane / 4, in_group = lane % 4;
   // sm_90 has E4M3 in other instructions alone: ptxas widens every operand, and spills if it does so twice.
-  constexpr int kUnroll = kType == DType::e4m3 ? 1 : 2;
+  [[maybe_unused]] constexpr int kUnroll = kType == DType::e4m3 ? 1 : 2;
 #pragma unroll kUnroll
   for (int k = 0; k < kNarrowDepthBytes; k += 32) {
     const uint4 low = *reinterpret_cast<const uint4*>(from.w + w_word(strip + group / 4, k / 4 + in_group, group % 4));

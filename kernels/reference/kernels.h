@@ -9,6 +9,7 @@ void linear(const LinearArgs& p);
 void linear_bf16(const LinearBf16Args& p);
 void linear_int8(const LinearInt8Args& p);
 void quantize(const QuantizeArgs& p);
+void round_e4m3(const RoundE4m3Args& p);
 void attention(const AttentionArgs& p);
 void attention_full(const AttentionFullArgs& p);
 void attention_bf16(const AttentionBf16Args& p);

@@ -28,6 +28,15 @@ void linear_int8(const LinearInt8Args& p) {
   }
 }
 
+void round_e4m3(const RoundE4m3Args& p) {
+  for (int64_t r = 0; r < p.rows; ++r) {
+    for (int64_t c = 0; c < p.y_columns; ++c) {
+      const float x = c < p.columns ? tw::bf16_to_f32(p.x[r * p.x_stride + c]) : 0.0f;
+      p.y[r * p.y_stride + c] = tw::f32_to_bf16(tw::e4m3_to_f32(tw::f32_to_e4m3(p.factor * x)) / p.factor);
+    }
+  }
+}
+
 void quantize(const QuantizeArgs& p) {
   for (int64_t r = 0; r < p.rows; ++r) {
     const auto value = [&](int64_t c) {

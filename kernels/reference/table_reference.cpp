@@ -10,6 +10,7 @@ const KernelTable& reference_table() {
       .linear_bf16 = reference::linear_bf16,
       .linear_int8 = reference::linear_int8,
       .quantize = reference::quantize,
+      .round_e4m3 = reference::round_e4m3,
       .attention = reference::attention,
       .attention_full = reference::attention_full,
       .attention_bf16 = reference::attention_bf16,

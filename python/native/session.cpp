@@ -84,8 +84,10 @@ tuwen_precision precision_of(const std::string& dtype) {
   if (dtype == "bfloat16") return TUWEN_BF16;
   if (dtype == "float16") return TUWEN_F16;
   if (dtype == "int8") return TUWEN_INT8;
-  raise(PyExc_ValueError,
-        "dtype: expected \"float32\", \"bfloat16\", \"float16\" or \"int8\", found \"" + dtype + "\"");
+  if (dtype == "float8_e4m3fn") return TUWEN_FP8;
+  raise(
+      PyExc_ValueError,
+      "dtype: expected \"float32\", \"bfloat16\", \"float16\", \"int8\" or \"float8_e4m3fn\", found \"" + dtype + "\"");
 }
 
 // Ids without padding, row after row. Kept between calls, so that short ones do not allocate.

@@ -34,7 +34,7 @@ class SharedSession {
   double text_cost_ = 0, image_cost_ = 0;
 };
 
-// Of "float32", "bfloat16", "float16" or "int8"; raises ValueError for another dtype.
+// Of "float32", "bfloat16", "float16", "int8" or "float8_e4m3fn"; raises ValueError for another dtype.
 tuwen_load_options load_options_of(const std::string& dtype, int threads);
 
 }  // namespace tuwen::python

@@ -22,7 +22,7 @@ _IGNORED = (
     "low_cpu_mem_usage", "device_map", "use_safetensors", "ignore_mismatched_sizes", "attn_implementation", "variant",
     "offload_folder",
 )
-_DTYPES = ("float32", "bfloat16", "float16", "int8")
+_DTYPES = ("float32", "bfloat16", "float16", "int8", "float8_e4m3fn")
 
 
 class PreTrainedModel:
@@ -85,7 +85,7 @@ class PreTrainedModel:
     ) -> Any:
         """Of a directory, or a model id that lies in the local Hugging Face cache.
 
-        `dtype` is "float32", "bfloat16", "int8" or, on a CUDA device, "float16", `threads` 0 for all CPUs that this
+        `dtype` is "float32", "bfloat16", "int8", "float8_e4m3fn" or, on a CUDA device, "float16", `threads` 0 for all CPUs that this
         process may use, `device` "cpu", "cuda" or "cuda:N"; where there is no such device a warning says why, and the CPU is used. Other keywords
         that are attributes of the configuration override it. With `state_dict` the weights are taken from there, and
         with a configuration object beside it the path may be None."""

@@ -198,8 +198,29 @@ CUDA = [
         ""),
     cuda(
         "cuda-wide-heads", VIT_HEADER, "heads of any width are attended to in bf16",
-        "config_.head_dim() > kWidestDeviceHead ? DType::f32 : activations",
-        "activations"),
+        "config_.head_dim() > kWidestDeviceHead ? DType::f32 : narrow_attention(activations)",
+        "narrow_attention(activations)"),
+    # FP8.
+    cuda(
+        "fp8-scale", CUDA_LINEAR_NARROW, "sums of E4M3 are not scaled back",
+        "if (kType == DType::e4m3 && p.scale != nullptr) v[j] *= p.scale[c];",
+        ""),
+    cuda(
+        "fp8-next-factor", "models/bert.cpp", "a norm writes for the layer before",
+        "next == nullptr ? in : as_input_of(*next, in)",
+        "in"),
+    cuda(
+        "fp8-copied-factor", "models/bert.cpp", "attention in f32 becomes E4M3 without its factor",
+        "  a.factor = c.factor;\n",
+        "  c.factor = 1.0f;\n"),
+    cuda(
+        "fp8-stored-columns", CUDA_LINEAR_NARROW, "four columns are stored where fewer are left",
+        "aligned && c + 4 <= p.columns",
+        "aligned"),
+    cuda(
+        "fp8-gathered-bytes", "kernels/cuda/inputs.cu", "rows of E4M3 are taken for bf16",
+        "} else if (p.x_type == DType::e4m3) {",
+        "} else if (p.x_type == DType::i8) {"),
     cuda(
         "cuda-copy-kept", "models/chinese_clip.cpp", "every session has a copy of the weights of its own",
         "if (copy.device == device) return copy.model;",

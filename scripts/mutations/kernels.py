@@ -345,6 +345,19 @@ KERNELS = [
         "f16-tail", INPUTS, "the last value of an odd count",
         "for (; i < p.count; ++i) to[i] = f16_to_f32(from[i]);",
         "for (; i < p.count - 1; ++i) to[i] = f16_to_f32(from[i]);"),
+    # FP8 on the CPU.
+    Mutation(
+        "e4m3-ties", "kernels/cpu/inputs-inl.h", "ties round up",
+        "(magnitude + 0x7FFFFu + (magnitude >> 20 & 1u))",
+        "(magnitude + 0x80000u)"),
+    Mutation(
+        "e4m3-largest", "kernels/cpu/inputs-inl.h", "numbers above 448 are kept",
+        "rounded = rounded > 0x43E00000u ? 0x43E00000u : rounded;",
+        ""),
+    Mutation(
+        "fp8-room", "models/fp8.cpp", "inputs overflow where they are larger than what was seen",
+        "kLargestE4m3 / kRoom);",
+        "16 * kLargestE4m3);", tests=("test_models",)),
     # Resize.
     Mutation(
         "resize-shift-coefficient", RESIZE_TAPS, "weights move by one position",

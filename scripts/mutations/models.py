@@ -37,12 +37,12 @@ MODELS = [
         "linear(ex, wanted, h, b.fc2);"),
     model(
         "vit-norm-reused", VIT, "the first LayerNorm where the second belongs",
-        "layer_norm(ex, yw, yw, wanted, b.norm2, &b.fc1);",
-        "layer_norm(ex, yw, yw, wanted, b.norm1, &b.fc1);"),
+        "layer_norm(ex, inner, inner, wanted, b.norm2, &b.fc1);",
+        "layer_norm(ex, inner, inner, wanted, b.norm1, &b.fc1);"),
     model(
         "vit-no-activation", VIT, "the activation of the MLP",
-        "linear(ex, h, yw, b.fc1, activation_);",
-        "linear(ex, h, yw, b.fc1);"),
+        "linear(ex, h, inner, b.fc1, activation_);",
+        "linear(ex, h, inner, b.fc1);"),
     model(
         "vit-no-post-norm", VIT, "the last LayerNorm",
         "layer_norm(ex, pooled, class_rows, post_norm_);",

@@ -31,7 +31,8 @@ struct Batch {
 };
 
 // Attention of the batch in f32, bf16 or f16 within a bound relative to sum p |v|.
-template <DType kType>
+// kOut: the type of the result, e4m3 where q, k and v are bf16.
+template <DType kType, DType kOut = kType>
 void check_batch(const Batch& b, int64_t gap, double relative, uint64_t seed) {
   constexpr bool kHalf = kType != DType::f32;
   using T = std::conditional_t<kHalf, uint16_t, float>;
@@ -59,7 +60,9 @@ void check_batch(const Batch& b, int64_t gap, double relative, uint64_t seed) {
     inputs.push_back(std::move(memory));
   }
   const std::vector<Sequence> sequences = b.sequences();
-  Guarded<T> out(rows * columns);
+  using Out = std::conditional_t<kOut == DType::e4m3, uint8_t, T>;
+  constexpr float kFactor = 64.0f;
+  Guarded<Out> out(rows * columns);
   AttentionBatchArgs args{.type = kType,
                           .q = inputs[0].data(),
                           .k = inputs[1].data(),
@@ -68,8 +71,8 @@ void check_batch(const Batch& b, int64_t gap, double relative, uint64_t seed) {
                           .k_stride = stride,
                           .v_stride = stride,
                           .out = out.data(),
-                          .out_type = kType,
-                          .out_factor = 1.0f,
+                          .out_type = kOut,
+                          .out_factor = kFactor,
                           .out_stride = columns,
                           .sequences = sequences.data(),
                           .items = std::ssize(sequences),
@@ -80,7 +83,7 @@ void check_batch(const Batch& b, int64_t gap, double relative, uint64_t seed) {
                           .scale = 1.0f / std::sqrt(static_cast<float>(b.width))};
   attention_batch(args);
   CAPTURE(b.heads, b.width, gap, b.lengths);
-  CHECK(out.unwritten() == 0);
+  if (kOut != DType::e4m3) CHECK(out.unwritten() == 0);  // any byte is a number of E4M3
   CHECK(out.surroundings_intact());
 
   double worst = 0;
@@ -98,9 +101,11 @@ void check_batch(const Batch& b, int64_t gap, double relative, uint64_t seed) {
           attention(part(0), part(1), part(2), {}, s.queries, s.keys, b.width, static_cast<double>(args.scale));
       for (int64_t r = 0; r < s.queries; ++r) {
         for (int64_t c = 0; c < b.width; ++c) {
-          const T got = out.data()[(s.first_query + r) * columns + head * b.width + c];
+          const Out got = out.data()[(s.first_query + r) * columns + head * b.width + c];
           double value;
-          if constexpr (kHalf) {
+          if constexpr (kOut == DType::e4m3) {
+            value = static_cast<double>(e4m3_to_f32(got) / kFactor);
+          } else if constexpr (kHalf) {
             value = static_cast<double>(widen(got));
           } else {
             value = static_cast<double>(got);

@@ -16,7 +16,7 @@ inline void leave_kernels_to_driver() {
 // Of the driver in use.
 inline Device fake_device() {
   leave_kernels_to_driver();
-  return {device_handle(kFake, 1), &cuda_table()};
+  return {device_handle(kFake, 1), &cuda_table(), "fake", true};
 }
 
 }  // namespace tw::test

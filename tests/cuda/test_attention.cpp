@@ -27,6 +27,7 @@ TEST_CASE("cuda attention_half: every width of head, in bf16 and in f16") {
     check_batch<DType::f16>({{19, 3}, 2, width}, 0, 0x1p-10, 10 + static_cast<uint64_t>(width));
   }
   check_batch<DType::f16>({{64, 65, 5, 131}, 1, 24}, 2, 0x1p-10, 11);
+  check_batch<DType::bf16, DType::e4m3>({{65, 17}, 2, 27}, 0, 0x1p-3, 12);
 }
 
 }  // namespace tw::test

@@ -55,6 +55,10 @@ TEST_CASE("cuda gather_rows: chosen rows and all, of either size of element, rou
     gather_rows(p, rows);
     p.x = halves.data(), p.y = e4m3.data(), p.y_type = DType::e4m3;
     gather_rows(p, rows);
+    std::vector<uint8_t> bytes(bits.size()), same_bytes(y.size(), 0xEE);
+    std::transform(bits.begin(), bits.end(), bytes.begin(), [](uint16_t b) { return static_cast<uint8_t>(b); });
+    p.x = bytes.data(), p.x_type = DType::e4m3, p.y = same_bytes.data();
+    gather_rows(p, rows);
     int64_t different = 0;
     for (int64_t i = 0; i < std::ssize(y); ++i) {
       const int64_t row = i / y_stride, column = i % y_stride, from = all ? row : chosen[static_cast<size_t>(row)];
@@ -64,6 +68,7 @@ TEST_CASE("cuda gather_rows: chosen rows and all, of either size of element, rou
       different += bf16[at] != (moved ? f32_to_bf16(x[source]) : kOldBits);
       different += f16[at] != (moved ? f32_to_f16(x[source]) : kOldBits);
       different += same[at] != (moved ? bits[source] : kOldBits);
+      different += same_bytes[at] != (moved ? bytes[source] : 0xEE);
       different += e4m3[at] != (moved ? f32_to_e4m3(8.0f * bf16_to_f32(halves[source])) : 0xEE);
     }
     CAPTURE(all);

@@ -268,6 +268,16 @@ TEST_CASE("cuda session: what is not done on a device is refused by name") {
   const ChineseClipConfig config = tiny_config();
   const Inputs in(config);
   expect_error(
+      ErrorCode::unsupported,
+      [&] {
+        Device older = fake_device();
+        older.fp8 = false;
+        Session(load(config, Precision::fp8), {.device = older});
+      },
+      "E4M3", "fake");
+  expect_error(
+      ErrorCode::unsupported, [&] { Session(load(config, Precision::f16), {}); }, "f16", "on a device");
+  expect_error(
       ErrorCode::unsupported, [&] { Session(load(config, Precision::int8), {.device = fake_device()}); }, "fake",
       "int8");
   const auto model = load(config);

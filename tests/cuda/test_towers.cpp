@@ -51,6 +51,36 @@ TEST_CASE("cuda: both towers in f16 are nearer to the CPU's f32 than those in bf
   report("towers in f16", f16 / 2e-3);
 }
 
+TEST_CASE("cuda: both towers in FP8 compute what the CPU computes on rounded numbers, and stay near f32") {
+  const Device under_test = device_under_test();
+  if (!under_test.fp8) return;
+  ChineseClipConfig wide = tiny_config();  // attention in f32
+  wide.text.hidden_size = 140;
+  wide.text.num_attention_heads = 1;
+  wide.vision.hidden_size = 272;
+  for (const ChineseClipConfig& config : {small_awkward_config(), wide}) {
+    const Inputs in(config);
+    const auto model = load(config, Precision::fp8);
+    Session exact(load(config), {.threads = 1}), cpu(model, {.threads = 1}),
+        device(model, {.threads = 2, .device = under_test}), small(model, {.max_rows = 1, .device = under_test});
+    const std::vector<float> expected = encode_all(exact, in), found = encode_all(device, in);
+    // A number next to the middle of two of E4M3 may fall either way: a sixteenth of it.
+    CHECK(largest_difference(found, encode_all(cpu, in)) < 0.06);
+    CHECK(encode_all(small, in) == found);
+    CHECK(encode_all(device, in) == found);
+    const auto width = static_cast<size_t>(model->embedding_width());
+    double worst = 1;
+    for (size_t first = 0; first < found.size(); first += width) {
+      double dot = 0;
+      for (size_t i = first; i < first + width; ++i)
+        dot += static_cast<double>(found[i]) * static_cast<double>(expected[i]);
+      worst = std::min(worst, dot);
+    }
+    CHECK(worst > 0.99);
+    report("towers in FP8, cosine to f32", (1 - worst) / 0.01);
+  }
+}
+
 TEST_CASE("cuda: heads too wide for the bf16 kernel are attended to in f32") {
   ChineseClipConfig c = tiny_config();
   c.text.hidden_size = 140;

@@ -46,6 +46,7 @@ Place last_output(const AbsorbKeysArgs& a) {
 }
 Place last_output(const SoftmaxColumnsArgs& a) { return last_element(a.x, false, a.x_stride, a.rows, a.columns); }
 Place last_output(const WeighRowsArgs& a) { return last_element(a.y, false, a.y_stride, a.heads, a.columns); }
+Place last_output(const RoundE4m3Args& a) { return last_element(a.y, true, a.y_stride, a.rows, a.y_columns); }
 Place last_output(const QuantizeArgs& a) { return last_element(a.x_scale, false, 1, a.rows, 1); }
 
 // Ways to break an entry that otherwise does what the reference does.
@@ -212,6 +213,7 @@ TEST_CASE("check: every broken entry is noticed, and no other is blamed") {
   CHECK_ALL_NOTICED(linear_bf16);
   CHECK_ALL_NOTICED(linear_int8);
   CHECK_ALL_NOTICED(quantize);
+  CHECK_ALL_NOTICED(round_e4m3);
   CHECK_ALL_NOTICED(attention);
   CHECK_ALL_NOTICED(attention_full);
   CHECK_ALL_NOTICED(attention_bf16);
@@ -230,7 +232,7 @@ TEST_CASE("check: every broken entry is noticed, and no other is blamed") {
   CHECK_ALL_NOTICED(f16_to_f32);
   CHECK_ALL_NOTICED(bf16_to_f32);
   CHECK_ALL_NOTICED(f32_to_bf16);
-  CHECK(check_table(reference_table(), 1).size() == 22);
+  CHECK(check_table(reference_table(), 1).size() == 23);
 }
 
 TEST_CASE("check: mistakes of the kind that kernels make are noticed") {
