@@ -4,6 +4,7 @@
 #include "api/handles.h"
 #include "api/processor.h"
 #include "core/cpu_info.h"
+#include "models/calibration_file.h"
 
 namespace tw {
 namespace {
@@ -25,11 +26,15 @@ Request read_request(const tuwen_load_options* given) {
   checked_choice(o.without_processor, 1, "options.without_processor");
   const int threads = checked_choice(o.threads, kMaxReaders, "options.threads");
   if (o.memory_budget < 0) throw_argument("options.memory_budget", "0 or more bytes", std::to_string(o.memory_budget));
+  const std::string file = o.calibration_file == nullptr ? "" : o.calibration_file;
+  if (!file.empty() && (o.calibration_image_count > 0 || o.calibration_text_count > 0))
+    throw_argument("options.calibration_file", "no calibration_images and no calibration_texts beside it", "some");
   return {.towers = static_cast<Towers>(o.towers),
           .load = {.precision = static_cast<Precision>(o.precision),
                    .threads = threads == 0 ? std::min(query_cpu().cores, kMaxReaders) : threads,
                    .memory_budget = o.memory_budget,
-                   .allow_unexpected = o.allow_unexpected == 1},
+                   .allow_unexpected = o.allow_unexpected == 1,
+                   .calibration_file = file},
           .with_processor = o.without_processor == 0,
           .given = o};
 }
@@ -162,6 +167,17 @@ tuwen_status tuwen_model_load_checkpoint(const tuwen_checkpoint* checkpoint, con
     auto loaded = std::make_shared<LoadedModel>();
     load_weights(*loaded, *parts.tensors, parse_config(parts.config_json, "config.json"), read_request(options));
     *model = new tuwen_model{std::move(loaded)};
+  });
+}
+
+tuwen_status tuwen_calibrate(const char* directory, const tuwen_load_options* options, const char* file) {
+  return guarded([&] {
+    Request request = read_request(options);
+    request.load.precision = Precision::f32;
+    const std::string path = checked_path(file, "file");
+    const std::shared_ptr<const LoadedModel> loaded = load(checked_path(directory, "directory"), request);
+    const CalibrationInputs inputs = calibration_inputs(*loaded, loaded->clip->config(), request.given);
+    save_calibration(Calibration::run(*loaded->clip, inputs, request.load.threads), *loaded->clip, path);
   });
 }
 

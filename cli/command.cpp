@@ -44,15 +44,20 @@ void add_device(CLI::App& command, CommonOptions& options) {
 }
 
 void add_calibration(CLI::App& command, CommonOptions& options) {
+  auto* file = command.add_option("--calibration", options.calibration_file,
+                                  "for int8 and fp8: the scales that tuwen calibrate has written for this model");
+  file->check(not_empty());
   command
       .add_option("--calibrate-images", options.calibrate_images,
                   "for int8 and fp8: a file of paths, one a line, of pictures to choose the scales by (default: a "
                   "built-in set)")
-      ->check(not_empty());
+      ->check(not_empty())
+      ->excludes(file);
   command
       .add_option("--calibrate-texts", options.calibrate_texts,
-                  "for int8: a file of texts, one a line, likewise; - for standard input")
-      ->check(not_empty());
+                  "for int8 and fp8: a file of texts, one a line, likewise; - for standard input")
+      ->check(not_empty())
+      ->excludes(file);
 }
 
 CLI::Validator not_empty() {
@@ -82,7 +87,7 @@ void add_json(CLI::App& command, CommonOptions& options) {
 }
 
 Calibration read_calibration(const CommonOptions& options) {
-  Calibration calibration;
+  Calibration calibration{.images = {}, .texts = {}, .file = options.calibration_file};
   if (!options.calibrate_images.empty()) {
     const std::vector<std::string> paths = read_lines(options.calibrate_images, true);
     if (paths.empty()) throw Failure(options.calibrate_images + ": no pictures in it");
@@ -108,10 +113,11 @@ tuwen_precision precision_of(const std::string& name) {
 
 tuwen::Model open_model(const CommonOptions& options) {
   if (options.precision != "int8" && options.precision != "fp8") {
-    const bool images = !options.calibrate_images.empty();
-    if (images || !options.calibrate_texts.empty())
-      throw UsageError(std::string(images ? "--calibrate-images" : "--calibrate-texts") +
-                       ": only --precision int8 and fp8 are calibrated");
+    const char* given = !options.calibration_file.empty()   ? "--calibration"
+                        : !options.calibrate_images.empty() ? "--calibrate-images"
+                        : !options.calibrate_texts.empty()  ? "--calibrate-texts"
+                                                            : nullptr;
+    if (given != nullptr) throw UsageError(std::string(given) + ": only --precision int8 and fp8 are calibrated");
   }
   return open_model(options.model, options.precision, read_calibration(options));
 }
@@ -125,6 +131,7 @@ tuwen::Model open_model(const std::string& model, const std::string& precision, 
   load.calibration_image_count = images.size();
   load.calibration_texts = texts.data();
   load.calibration_text_count = texts.size();
+  load.calibration_file = calibration.file.c_str();
   return tuwen::Model::load(model, &load);
 }
 

@@ -24,6 +24,7 @@ struct CommonOptions {
   int threads = 0;
   std::string precision = "f32";
   std::string calibrate_images, calibrate_texts;  // lists
+  std::string calibration_file;                   // or what `tuwen calibrate` wrote
   std::string device = "cpu";
   bool quiet = false;
   bool json = false;
@@ -38,7 +39,7 @@ CLI::Option* add_model_option(CLI::App& command, const char* name, std::string& 
 void add_precision(CLI::App& command, CommonOptions& options);
 // Adds --device, for where pictures and texts are encoded.
 void add_device(CLI::App& command, CommonOptions& options);
-// Adds --calibrate-images and --calibrate-texts, for where eight-bit models are made.
+// Adds --calibration, --calibrate-images and --calibrate-texts, for where int8 and FP8 models are made.
 void add_calibration(CLI::App& command, CommonOptions& options);
 // All of these, and --precision.
 void add_common(CLI::App& command, CommonOptions& options);
@@ -52,10 +53,12 @@ void require_one(const std::vector<const CLI::Option*>& options);
 // Adds --json to those that print.
 void add_json(CLI::App& command, CommonOptions& options);
 
-// The pictures and texts that an eight-bit model is scaled by; what is empty is built in.
+// What an int8 or FP8 model is scaled by: pictures and texts, of which a built-in set stands for what is empty, or a
+// file.
 struct Calibration {
   std::vector<tuwen::Image> images;
   std::vector<std::string> texts;
+  std::string file;
 };
 // What the lists of the options name.
 Calibration read_calibration(const CommonOptions& options);
@@ -78,6 +81,7 @@ void add_features(CLI::App& program);
 void add_retrieve(CLI::App& program);
 void add_recall(CLI::App& program);
 void add_drift(CLI::App& program);
+void add_calibrate(CLI::App& program);
 void add_selftest(CLI::App& program);
 void add_verify(CLI::App& program);
 void add_index(CLI::App& program);

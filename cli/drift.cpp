@@ -1,4 +1,6 @@
 // tuwen drift MODEL: how far the model in bf16, int8 or FP8 is from itself in f32, layer by layer and at the end.
+#include "cli/drift.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -6,7 +8,6 @@
 #include <iostream>
 #include <memory>
 
-#include "cli/command.h"
 #include "cli/difference.h"
 #include "cli/images.h"
 #include "cli/interrupt.h"
@@ -20,12 +21,6 @@ namespace tuwen_cli {
 namespace {
 
 constexpr size_t kReferenceFloats = size_t{1} << 27;  // what is kept of the f32 model at a time: 512 MiB
-
-struct Options : CommonOptions {
-  std::vector<std::string> precisions = {"bf16", "int8"};
-  std::vector<std::string> images, texts;
-  std::string images_list, texts_list;
-};
 
 // One tower's residual stream: after the embeddings, after each half of each layer; and how to capture just that.
 struct Stream {
@@ -68,7 +63,7 @@ using Streams = std::vector<std::vector<float>>;  // of one item: a matrix, flat
 
 class Drift {
  public:
-  explicit Drift(Options& options)
+  explicit Drift(const DriftOptions& options)
       : options_(options), inputs_{pictures(options), texts(options)}, calibration_(read_calibration(options)) {
     results_.push_back({.precision = "f32", .kinds = {}, .probabilities = {}});
     for (const std::string& p : options.precisions) {
@@ -94,7 +89,7 @@ class Drift {
   std::span<const Result> results() const { return std::span(results_).subspan(1); }
 
  private:
-  static Inputs pictures(const Options& options) {
+  static Inputs pictures(const DriftOptions& options) {
     const tuwen_model_info info = tuwen::Model::inspect(options.model);
     Inputs in{"image", Stream("vision", "vision.pre_layernorm", info.vision_layers), options.images, false};
     if (!options.images_list.empty()) {
@@ -107,7 +102,7 @@ class Drift {
     }
     return in;
   }
-  static Inputs texts(const Options& options) {
+  static Inputs texts(const DriftOptions& options) {
     const tuwen_model_info info = tuwen::Model::inspect(options.model);
     Inputs in{"text", Stream("text", "text.embeddings", info.text_layers), options.texts, false};
     if (!options.texts_list.empty()) {
@@ -200,7 +195,7 @@ class Drift {
       if (first(exact.row(r)) != first(near.row(r))) ++result.first_changed;
   }
 
-  const Options& options_;
+  const DriftOptions& options_;
   Inputs inputs_[2];
   Calibration calibration_;
   std::vector<Result> results_;  // f32 first
@@ -211,7 +206,7 @@ void write_difference(JsonWriter& json, const Difference& d) {
   json.key("relative_error").value(d.relative_error());
 }
 
-void print_json(const Options& options, const Drift& drift) {
+void print_json(const DriftOptions& options, const Drift& drift) {
   JsonWriter json(std::cout);
   json.begin_object();
   json.key("model").value(options.model).key("reference").value("f32");
@@ -223,7 +218,7 @@ void print_json(const Options& options, const Drift& drift) {
       const Inputs& in = drift.inputs()[kind];
       const Outcome& outcome = result.kinds[kind];
       json.key(in.kind).begin_object().key("layers").begin_array();
-      for (size_t n = 0; n < outcome.layers.size(); ++n) {
+      for (size_t n = options.ends_only ? outcome.layers.size() : 0; n < outcome.layers.size(); ++n) {
         json.begin_object().key("name").value(in.stream.names[n]);
         write_difference(json, outcome.layers[n]);
         json.end_object();
@@ -253,7 +248,7 @@ void print_cells(const std::string& label, std::span<const Result> results,
   std::cout << "\n";
 }
 
-void print_text(const Options& options, const Drift& drift) {
+void print_text(const DriftOptions& options, const Drift& drift) {
   const auto results = drift.results();
   char cell[64];
   std::cout << one_line(options.model) << " against itself in f32: " << drift.inputs()[0].items.size() << " pictures, "
@@ -273,7 +268,7 @@ void print_text(const Options& options, const Drift& drift) {
   std::cout << "\n";
   for (size_t kind = 0; kind < 2; ++kind) {
     const Inputs& in = drift.inputs()[kind];
-    for (size_t n = 0; n < in.stream.names.size(); ++n)
+    for (size_t n = options.ends_only ? in.stream.names.size() : 0; n < in.stream.names.size(); ++n)
       print_cells(in.stream.names[n], results,
                   [&](const Result& r) -> const Difference& { return r.kinds[kind].layers[n]; });
     print_cells(std::string(in.kind) + " embedding", results,
@@ -286,18 +281,30 @@ void print_text(const Options& options, const Drift& drift) {
   }
 }
 
-void run(Options& options) {
-  catch_interrupts();
+}  // namespace
+
+void report_drift(const DriftOptions& options) {
   Drift drift(options);
   drift.run();
   options.json ? print_json(options, drift) : print_text(options, drift);
 }
 
-}  // namespace
+void add_drift_inputs(CLI::App& command, DriftOptions& options) {
+  auto* image =
+      add_list(command, "--image", options.images, "pictures: JPEG, PNG, WebP, BMP (default: a built-in set)");
+  image->check(not_empty());
+  command.add_option("--images", options.images_list, "instead: a file of paths, one a line; - for standard input")
+      ->check(not_empty())
+      ->excludes(image);
+  auto* text = add_list(command, "--text", options.texts, "texts (default: a built-in set)");
+  command.add_option("--texts", options.texts_list, "instead: a file of texts, one a line; - for standard input")
+      ->check(not_empty())
+      ->excludes(text);
+}
 
 void add_drift(CLI::App& program) {
   auto* command = program.add_subcommand("drift", "how far bf16, int8 and fp8 are from f32, by layer and at the end");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<DriftOptions>();
   add_model(*command, *options);
   add_device(*command, *options);
   add_calibration(*command, *options);
@@ -308,17 +315,11 @@ void add_drift(CLI::App& program) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(CLI::IsMember({"bf16", "int8", "fp8"}));
-  auto* image =
-      add_list(*command, "--image", options->images, "pictures: JPEG, PNG, WebP, BMP (default: a built-in set)");
-  image->check(not_empty());
-  command->add_option("--images", options->images_list, "instead: a file of paths, one a line; - for standard input")
-      ->check(not_empty())
-      ->excludes(image);
-  auto* text = add_list(*command, "--text", options->texts, "texts (default: a built-in set)");
-  command->add_option("--texts", options->texts_list, "instead: a file of texts, one a line; - for standard input")
-      ->check(not_empty())
-      ->excludes(text);
-  command->callback([options] { run(*options); });
+  add_drift_inputs(*command, *options);
+  command->callback([options] {
+    catch_interrupts();
+    report_drift(*options);
+  });
 }
 
 }  // namespace tuwen_cli

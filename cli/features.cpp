@@ -9,6 +9,7 @@
 #include "cli/feature_writer.h"
 #include "cli/interrupt.h"
 #include "cli/lines.h"
+#include "cli/mapped_input.h"
 #include "cli/model_identity.h"
 #include "cli/pictures_ahead.h"
 #include "cli/pipeline.h"
@@ -48,6 +49,11 @@ std::string describe(const Options& options, const tuwen::Session& session, cons
     if (list->empty() || *list == "-") continue;
     ContentHasher hasher;
     for (const std::string& line : read_lines(*list, false)) hasher.add_part(line);
+    text += ", calibration " + hex(hasher.finish());
+  }
+  if (!options.calibration_file.empty()) {
+    ContentHasher hasher;
+    hasher.add_part(MappedInput(options.calibration_file).bytes());
     text += ", calibration " + hex(hasher.finish());
   }
   return text;

@@ -85,8 +85,9 @@ tuwen::Matrix label_weights(tuwen::Session& session, const tuwen::Model& model, 
                             const std::vector<std::string>& labels, const std::vector<std::string>& templates,
                             const std::string& cache_file) {
   if (cache_file.empty()) return compute(session, model, labels, templates, options.quiet);
-  if (!options.calibrate_images.empty() || !options.calibrate_texts.empty()) {
-    throw UsageError("--cache: not with --calibrate-images or --calibrate-texts, which change the model");
+  if (!options.calibrate_images.empty() || !options.calibrate_texts.empty() || !options.calibration_file.empty()) {
+    throw UsageError(
+        "--cache: not with --calibration, --calibrate-images or --calibrate-texts, which change the model");
   }
   const std::string key = key_of(session, options, labels, templates);
   tuwen::Matrix cached(labels.size(), static_cast<size_t>(model.info().embedding_size));

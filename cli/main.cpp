@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   add_recall(program);
   add_tokenize(program);
   add_drift(program);
+  add_calibrate(program);
   add_selftest(program);
   add_verify(program);
   try {

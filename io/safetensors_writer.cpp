@@ -94,6 +94,12 @@ void write_weights(FileWriter& out, const Checkpoint& checkpoint) {
 
 }  // namespace
 
+void save_tensors(const Checkpoint& checkpoint, const std::filesystem::path& file) {
+  FileWriter weights(file);
+  write_weights(weights, checkpoint);
+  weights.commit();
+}
+
 void save_checkpoint(const Checkpoint& checkpoint, std::string_view config_json,
                      const std::filesystem::path& directory) {
   std::error_code error;

@@ -14,4 +14,7 @@ namespace tw {
 void save_checkpoint(const Checkpoint& checkpoint, std::string_view config_json,
                      const std::filesystem::path& directory);
 
+// The tensors alone, as a safetensors file; the same guarantees.
+void save_tensors(const Checkpoint& checkpoint, const std::filesystem::path& file);
+
 }  // namespace tw

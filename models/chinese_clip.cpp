@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/jobs.h"
+#include "models/calibration_file.h"
 #include "models/fp8.h"
 #include "models/quantization.h"
 
@@ -130,7 +131,9 @@ void make_int8(Linear& w, const ProductInput& input) {
 void ChineseClip::quantize(const LoadOptions& options) {
   const CalibrationInputs built_in;
   const Calibration calibration =
-      Calibration::run(*this, options.calibration != nullptr ? *options.calibration : built_in, options.threads);
+      !options.calibration_file.empty()
+          ? read_calibration(options.calibration_file, *this)
+          : Calibration::run(*this, options.calibration != nullptr ? *options.calibration : built_in, options.threads);
   std::vector<Linear*> products;
   const auto collect = [&](Linear& w) { products.push_back(&w); };
   if (text_) text_->for_each_linear(collect);

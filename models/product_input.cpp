@@ -20,6 +20,11 @@ float rounded(float v) {
 ProductInput::ProductInput(int64_t k)
     : largest_(static_cast<size_t>(k)), sum_(static_cast<size_t>(k)), rows_(static_cast<size_t>(ceil_div(k, kLine))) {}
 
+ProductInput::ProductInput(std::vector<float> largest, const std::vector<float>& mean)
+    : largest_(std::move(largest)),
+      sum_(mean.begin(), mean.end()),
+      rows_(static_cast<size_t>(ceil_div(std::ssize(mean), kLine)), 1) {}
+
 void ProductInput::see(Tensor x, int64_t part, int64_t parts) {
   const Range lines = share(static_cast<int64_t>(rows_.size()), part, parts);
   const int64_t begin = lines.begin * kLine, end = std::min(lines.end * kLine, x.columns);

@@ -12,6 +12,8 @@ namespace tw {
 class ProductInput {
  public:
   explicit ProductInput(int64_t k);
+  // What another one had seen: [k] each.
+  ProductInput(std::vector<float> largest, const std::vector<float>& mean);
 
   // One of `parts` parts of the columns of x, so that every value is made from the same rows in the same order, whoever
   // calls. Different parts may be seen at once.

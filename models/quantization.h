@@ -1,4 +1,4 @@
-// From a loaded f32 model to an eight-bit one.
+// From a loaded f32 model to an eight-bit or FP8 one.
 #pragma once
 
 #include <functional>
@@ -32,6 +32,7 @@ class Calibration {
 
   // Of a product of the blocks.
   const ProductInput& input_of(const Linear& w) const { return inputs_.at(&w); }
+  void set(const Linear& w, ProductInput input) { inputs_.insert_or_assign(&w, std::move(input)); }
 
  private:
   std::map<const Linear*, ProductInput> inputs_;

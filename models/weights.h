@@ -29,6 +29,7 @@ struct LoadOptions {
   int64_t memory_budget = 0;                       // bytes that packed weights may take; 0: no limit
   bool allow_unexpected = false;                   // ignore tensors that the configuration does not ask for
   const CalibrationInputs* calibration = nullptr;  // what eight-bit and FP8 products are scaled by; null: built in
+  std::string calibration_file = {};               // or what `tuwen calibrate` has kept; empty: nothing
 };
 
 class WeightBinder {

@@ -114,6 +114,12 @@ TUWEN_API tuwen_status tuwen_checkpoint_save(const tuwen_checkpoint* checkpoint,
 TUWEN_API tuwen_status tuwen_model_load_checkpoint(const tuwen_checkpoint* checkpoint,
                                                    const tuwen_load_options* options, tuwen_model** model);
 
+/* Sends the calibration pictures and texts of `options` (or a built-in set) through the f32 model of a directory and
+ * writes what its products were fed to `file` (safetensors, some 100 KB a layer): int8 and FP8 models are then made by
+ * that, the same ones everywhere and without the pictures (tuwen_load_options.calibration_file). options->precision
+ * does not count. The file appears whole or not at all. */
+TUWEN_API tuwen_status tuwen_calibrate(const char* directory, const tuwen_load_options* options, const char* file);
+
 /* The text of the config.json that the model was made by; lives as long as the model. */
 TUWEN_API tuwen_status tuwen_model_get_config(const tuwen_model* model, tuwen_text* config_json);
 

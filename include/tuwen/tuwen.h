@@ -304,6 +304,7 @@ typedef struct tuwen_load_options {
   size_t calibration_image_count;
   const tuwen_text* calibration_texts;
   size_t calibration_text_count;
+  const char* calibration_file; /* instead: what tuwen_calibrate() has written for this model; null: none */
 } tuwen_load_options;
 
 /* Loads a model directory: config.json, model.safetensors or pytorch_model.bin (single or sharded), the tokenizer's and

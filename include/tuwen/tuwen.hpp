@@ -262,6 +262,10 @@ class Model {
   }
   // Takes over a handle of the C interface.
   static Model adopt(tuwen_model* model) { return Model(model); }
+  // tuwen_calibrate().
+  static void calibrate(const std::string& directory, const std::string& file, const tuwen_load_options* options) {
+    check(tuwen_calibrate(directory.c_str(), options, file.c_str()));
+  }
   // What a model directory holds, without loading it.
   static tuwen_model_info inspect(const std::string& directory, const tuwen_load_options* options = nullptr) {
     auto info = make<tuwen_model_info>();

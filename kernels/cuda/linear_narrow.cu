@@ -115,20 +115,16 @@ __device__ __forceinline__ void store(const LinearNarrowArgs& p, int64_t row, in
     v[j] = sum[j];
     if (kType == DType::e4m3 && p.scale != nullptr) v[j] *= p.scale[c];
     if (p.bias != nullptr) v[j] += p.bias[c];
+    v[j] = activate(p.activation, v[j]);
   }
   const int64_t at = row * p.y_stride + column;
   if (p.y_type == DType::f32) {
     auto* y = static_cast<float*>(p.y) + at;
-    if (p.add_to_output) {
-      if (whole) {
-        const float4 old = *reinterpret_cast<const float4*>(y);
-        v[0] += old.x, v[1] += old.y, v[2] += old.z, v[3] += old.w;
-      } else {
-        for (int j = 0; j < 4 && column + j < p.columns; ++j) v[j] += y[j];
-      }
-    } else {
-#pragma unroll
-      for (float& x : v) x = activate(p.activation, x);
+    if (p.add_to_output && whole) {
+      const float4 old = *reinterpret_cast<const float4*>(y);
+      v[0] += old.x, v[1] += old.y, v[2] += old.z, v[3] += old.w;
+    } else if (p.add_to_output) {
+      for (int j = 0; j < 4 && column + j < p.columns; ++j) v[j] += y[j];
     }
     if (whole) {
       *reinterpret_cast<float4*>(y) = float4{v[0], v[1], v[2], v[3]};
@@ -137,8 +133,6 @@ __device__ __forceinline__ void store(const LinearNarrowArgs& p, int64_t row, in
     }
     return;
   }
-#pragma unroll
-  for (float& x : v) x = activate(p.activation, x);
   if constexpr (kType == DType::e4m3) {
     if (p.y_type == DType::e4m3) {
       const uint32_t four = round_e4m3_pair(v[0] * p.y_factor, v[1] * p.y_factor) |
@@ -163,8 +157,11 @@ __device__ __forceinline__ void store(const LinearNarrowArgs& p, int64_t row, in
   }
 }
 
+// Blocks that share a multiprocessor: as many as leave each thread the registers that it needs.
+constexpr int blocks_of(DType type, int rows) { return rows == kLowTile && type != DType::e4m3 ? 2 : 1; }
+
 template <DType kType, int kRows, int kBytes>
-__global__ void __launch_bounds__(kNarrowThreads) linear_narrow_kernel(LinearNarrowArgs p) {
+__global__ void __launch_bounds__(kNarrowThreads, blocks_of(kType, kRows)) linear_narrow_kernel(LinearNarrowArgs p) {
   TUWEN_SHARED_DYNAMIC(shared);
   constexpr int kTiles = kRows / kRowWarps2 / 16;
   const Operands in(p);

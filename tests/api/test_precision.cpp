@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "tests/api/fixtures.h"
+#include "tests/support/temp_dir.h"
 
 using namespace tuwen::test;
 
@@ -90,6 +91,26 @@ TEST_CASE("an eight-bit model is scaled by the caller's pictures and texts") {
     old.struct_size = offsetof(tuwen_load_options, calibration_images);
     CHECK(encoded(old) == built_in);
   }
+  SECTION("what they do to the model can be kept, for int8 and FP8") {
+    const tw::test::TempDir directory;
+    const std::string file = (directory.path() / "scales").string();
+    tuwen::Model::calibrate(base_model(), file, &given);
+    auto kept = plain;
+    kept.calibration_file = file.c_str();
+    CHECK(encoded(kept) == result);
+    kept.precision = given.precision = TUWEN_FP8;
+    CHECK(encoded(kept) == encoded(given));
+    auto one = kept;
+    one.towers = TUWEN_TEXT_TOWER;
+    CHECK(tuwen::Model::load(base_model(), &one).info().precision == TUWEN_FP8);
+    given.calibration_file = file.c_str();
+    CHECK_THROWS_WITH(encoded(given), Catch::Contains("options.calibration_file"));
+    CHECK_THROWS_WITH(tuwen::Model::calibrate(base_model(), file, &given), Catch::Contains("options.calibration_file"));
+    const std::string nowhere = (directory.path() / "no" / "scales").string();
+    CHECK_THROWS_WITH(tuwen::Model::calibrate(base_model(), nowhere, &plain), Catch::Contains(nowhere));
+    CHECK(tuwen_calibrate(nullptr, nullptr, file.c_str()) == TUWEN_INVALID_ARGUMENT);
+    CHECK(tuwen_calibrate(base_model().c_str(), nullptr, nullptr) == TUWEN_INVALID_ARGUMENT);
+  }
   SECTION("what is wrong with them is said") {
     auto wrong = given;
     wrong.calibration_images = nullptr;
@@ -115,5 +136,20 @@ TEST_CASE("an eight-bit model is made without a tokenizer, and of one tower") {
   for (const tuwen_towers towers : {TUWEN_BOTH_TOWERS, TUWEN_TEXT_TOWER, TUWEN_IMAGE_TOWER}) {
     options.towers = towers;
     CHECK(tuwen::Model::load(base_model(), &options).info().precision == TUWEN_INT8);
+  }
+}
+
+TEST_CASE("an f16 model loads, and has no session on the CPU") {
+  auto options = tuwen::make<tuwen_load_options>();
+  options.precision = TUWEN_F16;
+  const tuwen::Model half = tuwen::Model::load(base_model(), &options);
+  CHECK(half.info().precision == TUWEN_F16);
+  CHECK(half.info().weight_bytes < model().info().weight_bytes);
+  try {
+    tuwen::Session session(half);
+    FAIL("a session");
+  } catch (const tuwen::Error& error) {
+    CHECK(error.status() == TUWEN_UNSUPPORTED);
+    CHECK_THAT(error.what(), Catch::Contains("f16") && Catch::Contains("on a device"));
   }
 }

@@ -5,9 +5,12 @@
 #include <numeric>
 #include <set>
 
+#include "core/error.h"
 #include "kernels/select.h"
+#include "models/calibration_file.h"
 #include "models/quantization.h"
 #include "models/session.h"
+#include "tests/support/expect_error.h"
 #include "tests/support/packed.h"
 #include "tests/support/random.h"
 #include "tests/support/random_checkpoint.h"
@@ -263,4 +266,45 @@ TEST_CASE("what rounding the weights loses on average can be given back") {
     }
     CHECK(std::fabs(exact - rounded - static_cast<double>(lost[static_cast<size_t>(n)])) < 1e-4);
   }
+}
+
+TEST_CASE("int8 and fp8: a calibration that was kept in a file gives the same models, and no other ones") {
+  const ChineseClipConfig config = config_of(32, 48);
+  const TempDir directory;
+  const Checkpoint checkpoint = Checkpoint::open(write_random_checkpoint(directory, config, 71));
+  CalibrationInputs inputs;
+  for (int32_t i = 0; i < 30; ++i) inputs.ids.push_back(i * 3);
+  inputs.offsets = {0, 7, 30};
+  const auto exact = ChineseClip::load(checkpoint, config);
+  const std::string file = (directory.path() / "scales.safetensors").string();
+  save_calibration(Calibration::run(*exact, inputs, 2), *exact, file);
+  Random random(72);
+  const Batch batch(config, random);
+  for (const Precision precision : {Precision::int8, Precision::fp8}) {
+    const auto seen = ChineseClip::load(checkpoint, config, {.precision = precision, .calibration = &inputs});
+    const auto kept = ChineseClip::load(checkpoint, config, {.precision = precision, .calibration_file = file});
+    const auto built_in = ChineseClip::load(checkpoint, config, {.precision = precision});
+    CHECK(encode(kept, batch, reference_table(), 1) == encode(seen, batch, reference_table(), 1));
+    CHECK(encode(kept, batch, reference_table(), 1) != encode(built_in, batch, reference_table(), 1));
+    // One tower alone is made by its part.
+    CHECK(ChineseClip::load(checkpoint, config, {.precision = precision, .calibration_file = file}, Towers::text)
+              ->precision() == precision);
+  }
+  const TempDir other;
+  const Checkpoint another = Checkpoint::open(write_random_checkpoint(other, config, 73));
+  expect_error(
+      ErrorCode::shape_mismatch,
+      [&] { ChineseClip::load(another, config, {.precision = Precision::fp8, .calibration_file = file}); },
+      "scales.safetensors", "text.weights", "another model");
+  expect_error(
+      ErrorCode::missing_tensor,
+      [&] {
+        const std::string weights = (other.path() / "model.safetensors").string();
+        ChineseClip::load(another, config, {.precision = Precision::fp8, .calibration_file = weights});
+      },
+      "model.safetensors", "text.weights");
+  expect_error(
+      ErrorCode::io_error,
+      [&] { ChineseClip::load(another, config, {.precision = Precision::int8, .calibration_file = "no/such.file"}); },
+      "no/such.file");
 }
