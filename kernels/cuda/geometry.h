@@ -40,6 +40,10 @@ constexpr int64_t narrow_shared_bytes(int tile_rows) {
   return int64_t{kNarrowStages} * (tile_rows + kNarrowColumns) * kNarrowDepthBytes;
 }
 constexpr int kTallTile = 128, kLowTile = 64;
+// Blocks that share a multiprocessor: as many as leave each thread the registers that it needs.
+constexpr int linear_narrow_blocks(DType type, int tile_rows) {
+  return tile_rows == kLowTile && type != DType::e4m3 ? 2 : 1;
+}
 inline int linear_narrow_tile(int64_t rows, int64_t columns) {
   constexpr int64_t kEnoughBlocks = 128;  // about as many as the devices of sm_80 and newer have multiprocessors
   const int64_t blocks = ceil_div(rows, int64_t{kTallTile}) * ceil_div(columns, int64_t{kNarrowColumns});

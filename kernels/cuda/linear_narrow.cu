@@ -157,11 +157,9 @@ __device__ __forceinline__ void store(const LinearNarrowArgs& p, int64_t row, in
   }
 }
 
-// Blocks that share a multiprocessor: as many as leave each thread the registers that it needs.
-constexpr int blocks_of(DType type, int rows) { return rows == kLowTile && type != DType::e4m3 ? 2 : 1; }
-
 template <DType kType, int kRows, int kBytes>
-__global__ void __launch_bounds__(kNarrowThreads, blocks_of(kType, kRows)) linear_narrow_kernel(LinearNarrowArgs p) {
+__global__ void __launch_bounds__(kNarrowThreads, linear_narrow_blocks(kType, kRows))
+    linear_narrow_kernel(LinearNarrowArgs p) {
   TUWEN_SHARED_DYNAMIC(shared);
   constexpr int kTiles = kRows / kRowWarps2 / 16;
   const Operands in(p);
