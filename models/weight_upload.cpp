@@ -16,8 +16,11 @@ void WeightUpload::copy(PackedMatrix& to, const PackedMatrix& from) {
 void WeightUpload::copy(Linear& to, const Linear& from) {
   copy(to.bias, from.bias);
   if (from.fp8.input == 0) return copy(to.weights, from.weights);
+  constexpr int64_t kMostOnTheirWay = int64_t{64} << 20;  // bytes
+  if (repacked_bytes_ > kMostOnTheirWay) finish();
   const auto* factors = from.fp8.weights.as<float>();
   repacked_.push_back(from.weights.as_e4m3(factors));
+  repacked_bytes_ += repacked_.back().bytes();
   copy(to.weights, repacked_.back());
   const int64_t n = from.fp8.weights.size() / size_of(DType::f32);
   scales_.emplace_back(n * size_of(DType::f32), "weights");

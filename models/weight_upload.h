@@ -21,6 +21,7 @@ class WeightUpload {
   void finish() {
     queue_.wait();
     repacked_.clear();
+    repacked_bytes_ = 0;
     scales_.clear();
   }
 
@@ -29,6 +30,7 @@ class WeightUpload {
 
   const DeviceApi& api_;
   std::vector<PackedMatrix> repacked_;  // on their way
+  int64_t repacked_bytes_ = 0;
   std::vector<Buffer> scales_;
   DeviceQueue queue_;
 };
