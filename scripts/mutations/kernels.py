@@ -357,7 +357,7 @@ KERNELS = [
     Mutation(
         "fp8-room", "models/fp8.cpp", "inputs overflow where they are larger than what was seen",
         "kLargestE4m3 / kRoom);",
-        "16 * kLargestE4m3);", tests=("test_models",)),
+        "16 * kRoom * kLargestE4m3);", tests=("test_models",)),
     # Resize.
     Mutation(
         "resize-shift-coefficient", RESIZE_TAPS, "weights move by one position",
