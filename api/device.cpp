@@ -15,8 +15,7 @@ namespace {
 Device cuda_device(int ordinal) {
 #ifdef TUWEN_HAVE_CUDA
   CudaDevice cuda = open_cuda(ordinal);
-  constexpr int kFp8 = 89;
-  return {cuda.handle, &cuda_table(), std::move(cuda.name), cuda.capability >= kFp8};
+  return {cuda.handle, &cuda_table(), std::move(cuda.name), cuda.multiplies_e4m3()};
 #else
   throw Error(ErrorCode::unsupported, {.field = "device \"cuda:" + std::to_string(ordinal) + "\"",
                                        .expected = "a build with CUDA kernels",

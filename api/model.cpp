@@ -112,7 +112,7 @@ void load_weights(LoadedModel& loaded, const Checkpoint& checkpoint, const Chine
                   const Request& request) {
   LoadOptions how = request.load;
   CalibrationInputs calibration;
-  if (how.precision == Precision::int8 || how.precision == Precision::fp8) {
+  if ((how.precision == Precision::int8 || how.precision == Precision::fp8) && how.calibration_file.empty()) {
     calibration = calibration_inputs(loaded, config, request.given);
     how.calibration = &calibration;
   }

@@ -43,6 +43,8 @@ struct CudaDevice {
   DeviceHandle handle;
   std::string name;  // "NVIDIA H200"
   int capability;    // compute capability, 10 major + minor
+
+  bool multiplies_e4m3() const { return capability >= 89; }
 };
 // Asks the runtime and throws as require_cuda.
 CudaDevice open_cuda(int ordinal);

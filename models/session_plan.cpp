@@ -112,13 +112,14 @@ Session::OpMemory Session::plan_ops(Arena& arena, const ChineseClip& model, int 
   OpMemory m;
   m.attention_floats = attention_floats;
   m.attention = arena.take(std::max(threads, 1), attention_floats).f32();
+  const bool int8 = model.precision() == Precision::int8, fp8 = model.precision() == Precision::fp8;
+  if (!int8 && !fp8) return m;
   int64_t widest = 0;
   model.for_each_linear([&](const Linear& w) { widest = std::max(widest, w.weights.k()); });
-  if (model.precision() == Precision::fp8) {
+  if (fp8) {
     m.quantized =
         static_cast<uint8_t*>(arena.take_bytes(rows * activation_stride(widest, DType::bf16) * size_of(DType::bf16)));
-  }
-  if (model.precision() == Precision::int8) {
+  } else {
     m.quantized = static_cast<uint8_t*>(arena.take_bytes(rows * quantized_stride(widest)));
     m.quantized_scale = arena.take(1, rows).f32();
     m.quantized_zero = static_cast<int32_t*>(arena.take_bytes(rows * static_cast<int64_t>(sizeof(int32_t))));

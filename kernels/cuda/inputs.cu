@@ -2,6 +2,7 @@
 // additions.
 #include "kernels/cuda/geometry.h"
 #include "kernels/cuda/kernels.h"
+#include "kernels/cuda/store.h"
 
 namespace tw::cuda {
 namespace {
@@ -19,17 +20,6 @@ __global__ void __launch_bounds__(kColumnThreads) add_periodic_kernel(AddPeriodi
   const auto row = static_cast<int64_t>(blockIdx.x);
   const float* table = p.table + (p.first + row) % p.period * p.columns;
   for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads) p.y[row * p.y_stride + c] += table[c];
-}
-
-// Element `i` of an array of the type: v, rounded.
-__device__ __forceinline__ void store(void* to, DType type, int64_t i, float v, float factor) {
-  if (type == DType::f32) {
-    static_cast<float*>(to)[i] = v;
-  } else if (type == DType::e4m3) {
-    static_cast<uint8_t*>(to)[i] = static_cast<uint8_t>(round_e4m3_pair(v * factor, 0.0f));
-  } else {
-    static_cast<uint16_t*>(to)[i] = type == DType::f16 ? round_half<DType::f16>(v) : round_half<DType::bf16>(v);
-  }
 }
 
 // A block has one row: the patch at (top, left) of one item, or an item's class row.

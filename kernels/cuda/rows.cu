@@ -2,6 +2,7 @@
 #include "kernels/cuda/activation.h"
 #include "kernels/cuda/geometry.h"
 #include "kernels/cuda/kernels.h"
+#include "kernels/cuda/store.h"
 
 namespace tw::cuda {
 namespace {
@@ -32,13 +33,7 @@ __global__ void __launch_bounds__(kRowWarps* kWarpSize) layer_norm_kernel(LayerN
   for (int64_t c = lane; c < p.columns; c += kWarpSize) {
     const float y = fmaf(fmaf(x[c] - mean, factor, offset), p.gamma[c], p.beta[c]);
     if (p.y != nullptr) p.y[row * p.y_stride + c] = y;
-    if (p.y_bf16 == nullptr) continue;
-    const int64_t at = row * p.y_bf16_stride + c;
-    if (batch.copy_type == DType::e4m3) {
-      reinterpret_cast<uint8_t*>(p.y_bf16)[at] = static_cast<uint8_t>(round_e4m3_pair(y * batch.copy_factor, 0.0f));
-    } else {
-      p.y_bf16[at] = batch.copy_type == DType::f16 ? round_half<DType::f16>(y) : round_half<DType::bf16>(y);
-    }
+    if (p.y_bf16 != nullptr) store(p.y_bf16, batch.copy_type, row * p.y_bf16_stride + c, y, batch.copy_factor);
   }
 }
 

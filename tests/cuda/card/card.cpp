@@ -17,7 +17,7 @@ CudaDevice card;
 
 }  // namespace
 
-Device device_under_test() { return {card.handle, &cuda_table(), card.name, card.capability >= 89}; }
+Device device_under_test() { return {card.handle, &cuda_table(), card.name, card.multiplies_e4m3()}; }
 DeviceHandle memory_under_test() { return card.handle; }
 void in_every_order(const std::function<void()>& body) { body(); }
 uint64_t bank_conflicts() { return 0; }
