@@ -28,16 +28,11 @@ void run(Options& options) {
   options.texts = items(options.texts, options.texts_list, "texts");
   options.images_list = options.texts_list = "";
 
-  const std::vector<tuwen::Image> images = read_images(options.images, 0, options.images.size());
-  const auto handles = tuwen::ProcessorView::handles_of(images);
-  const tuwen::Texts texts(options.texts);
-  auto load = tuwen::make<tuwen_load_options>();
-  load.threads = options.threads;
-  load.calibration_images = handles.data();
-  load.calibration_image_count = handles.size();
-  load.calibration_texts = texts.data();
-  load.calibration_text_count = texts.size();
-  tuwen::Model::calibrate(options.model, options.out, &load);
+  const Calibration inputs{read_images(options.images, 0, options.images.size()), options.texts, ""};
+  with_calibration(inputs, [&](tuwen_load_options& load) {
+    load.threads = options.threads;
+    tuwen::Model::calibrate(options.model, options.out, &load);
+  });
 
   options.calibration_file = options.out;
   options.precisions = {"int8", "fp8"};

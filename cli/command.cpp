@@ -123,16 +123,10 @@ tuwen::Model open_model(const CommonOptions& options) {
 }
 
 tuwen::Model open_model(const std::string& model, const std::string& precision, const Calibration& calibration) {
-  auto load = tuwen::make<tuwen_load_options>();
-  load.precision = precision_of(precision);
-  const auto images = tuwen::ProcessorView::handles_of(calibration.images);
-  const tuwen::Texts texts(calibration.texts);
-  load.calibration_images = images.data();
-  load.calibration_image_count = images.size();
-  load.calibration_texts = texts.data();
-  load.calibration_text_count = texts.size();
-  load.calibration_file = calibration.file.c_str();
-  return tuwen::Model::load(model, &load);
+  return with_calibration(calibration, [&](tuwen_load_options& load) {
+    load.precision = precision_of(precision);
+    return tuwen::Model::load(model, &load);
+  });
 }
 
 tuwen::Session open_session(const tuwen::Model& model, const CommonOptions& options) {

@@ -62,6 +62,19 @@ struct Calibration {
 };
 // What the lists of the options name.
 Calibration read_calibration(const CommonOptions& options);
+// use(options with the calibration in them); what they point to lasts that long.
+template <class Use>
+auto with_calibration(const Calibration& calibration, Use use) {
+  auto load = tuwen::make<tuwen_load_options>();
+  const auto images = tuwen::ProcessorView::handles_of(calibration.images);
+  const tuwen::Texts texts(calibration.texts);
+  load.calibration_images = images.data();
+  load.calibration_image_count = images.size();
+  load.calibration_texts = texts.data();
+  load.calibration_text_count = texts.size();
+  load.calibration_file = calibration.file.c_str();
+  return use(load);
+}
 
 tuwen::Model open_model(const std::string& model, const std::string& precision, const Calibration& calibration);
 // As the options say. Throws UsageError if there is a calibration list and the precision is not the one that is
