@@ -21,6 +21,7 @@ struct Request {
 Request read_request(const tuwen_load_options* given) {
   const tuwen_load_options o = read_options(given, "options");
   checked_choice(o.precision, TUWEN_FP8, "options.precision");
+  checked_choice(o.plan, TUWEN_FAST, "options.plan");
   checked_choice(o.towers, TUWEN_IMAGE_TOWER, "options.towers");
   checked_choice(o.allow_unexpected, 1, "options.allow_unexpected");
   checked_choice(o.without_processor, 1, "options.without_processor");
@@ -31,6 +32,7 @@ Request read_request(const tuwen_load_options* given) {
     throw_argument("options.calibration_file", "no calibration_images and no calibration_texts beside it", "some");
   return {.towers = static_cast<Towers>(o.towers),
           .load = {.precision = static_cast<Precision>(o.precision),
+                   .plan = static_cast<Plan>(o.plan),
                    .threads = threads == 0 ? std::min(query_cpu().cores, kMaxReaders) : threads,
                    .memory_budget = o.memory_budget,
                    .allow_unexpected = o.allow_unexpected == 1,
@@ -44,6 +46,7 @@ static_assert(static_cast<int>(Precision::int8) == TUWEN_INT8);
 static_assert(static_cast<int>(Precision::bf16) == TUWEN_BF16);
 static_assert(static_cast<int>(Precision::f16) == TUWEN_F16);
 static_assert(static_cast<int>(Precision::fp8) == TUWEN_FP8);
+static_assert(static_cast<int>(Plan::fast) == TUWEN_FAST);
 static_assert(static_cast<int>(ConfigKind::text) == TUWEN_TEXT_MODEL);
 static_assert(static_cast<int>(ConfigKind::vision) == TUWEN_VISION_MODEL);
 
@@ -119,6 +122,7 @@ void load_weights(LoadedModel& loaded, const Checkpoint& checkpoint, const Chine
   loaded.clip = ChineseClip::load(checkpoint, config, how, request.towers);
   loaded.info = describe(checkpoint, config, request.towers);
   loaded.info.precision = static_cast<tuwen_precision>(loaded.clip->precision());
+  loaded.info.plan = static_cast<tuwen_plan>(loaded.clip->plan());
   loaded.info.weight_bytes = loaded.clip->weight_bytes();
   loaded.info.logit_scale = loaded.clip->logit_scale();
 }
@@ -142,6 +146,7 @@ tuwen_model_info inspect(const std::string& directory, const Request& request) {
   const Checkpoint checkpoint = Checkpoint::open(directory);
   tuwen_model_info info = describe(checkpoint, config, request.towers);
   info.precision = static_cast<tuwen_precision>(request.load.precision);
+  info.plan = static_cast<tuwen_plan>(request.load.plan);
   info.weight_bytes = ChineseClip::measure(checkpoint, config, request.load, request.towers);
   return info;
 }
@@ -174,6 +179,7 @@ tuwen_status tuwen_calibrate(const char* directory, const tuwen_load_options* op
   return guarded([&] {
     Request request = read_request(options);
     request.load.precision = Precision::f32;
+    request.load.plan = Plan::exact;
     const std::string path = checked_path(file, "file");
     const std::shared_ptr<const LoadedModel> loaded = load(checked_path(directory, "directory"), request);
     const CalibrationInputs inputs = calibration_inputs(*loaded, loaded->clip->config(), request.given);

@@ -21,7 +21,8 @@ namespace {
 struct Options {
   Common common;
   std::string model;
-  std::string tower = "image,text", batch = "1", tokens = "12,52", threads = "0", isa, precision = "f32", save;
+  std::string tower = "image,text", batch = "1", tokens = "12,52", threads = "0", isa, precision = "f32",
+              plan = "exact", save;
   std::string device = "cpu";
   std::string profile, checkpoint;  // profile: empty, "ops" or "layers"
 };
@@ -183,14 +184,22 @@ int32_t precision_of(const std::string& name) {
   throw std::runtime_error("--precision: expected f32, bf16, f16, int8 or fp8, found '" + name + "'");
 }
 
-std::shared_ptr<const tuwen::Model> load_model(const std::string& path, const std::string& precision) {
+int32_t plan_of(const std::string& name) {
+  if (name != "exact" && name != "fast")
+    throw std::runtime_error("--plan: expected exact or fast, found '" + name + "'");
+  return name == "fast" ? TUWEN_FAST : TUWEN_EXACT;
+}
+
+std::shared_ptr<const tuwen::Model> load_model(const std::string& path, const std::string& precision,
+                                               const std::string& plan) {
   auto load = tuwen::make<tuwen_load_options>();
   load.precision = precision_of(precision);
+  load.plan = plan_of(plan);
   return std::make_shared<const tuwen::Model>(tuwen::Model::load(path, &load));
 }
 
 struct Subject {
-  std::string precision;
+  std::string precision, plan;
   std::shared_ptr<const tuwen::Model> model;
 };
 
@@ -253,6 +262,7 @@ void measure_one(Report& report, const Options& o, const tuwen::Model& f32, cons
                         {"tokens", work.tokens},
                         {"threads", running.threads},
                         {"precision", subject.precision},
+                        {"plan", subject.plan},
                         {"device", on_cpu ? running.device : running.device + (" " + std::string(running.device_name))},
                         {"isa", running.isa}};
   Record record = about;
@@ -298,10 +308,12 @@ std::vector<std::string> devices_of(const std::string& list) {
 void run(const Options& o) {
   Report report = o.common.report();
   const std::vector<std::string> devices = devices_of(o.device);
-  const auto f32 = load_model(o.model, "f32");
+  const auto f32 = load_model(o.model, "f32", "exact");
   std::vector<Subject> subjects;
   for (const std::string& precision : split(o.precision))
-    subjects.push_back({precision, precision == "f32" ? f32 : load_model(o.model, precision)});
+    for (const std::string& plan : split(o.plan))
+      subjects.push_back(
+          {precision, plan, precision == "f32" && plan == "exact" ? f32 : load_model(o.model, precision, plan)});
   for (const std::string& tower : split(o.tower)) {
     const bool image = tower == "image";
     if (!image && tower != "text") throw std::runtime_error("--tower: expected image or text, found '" + tower + "'");
@@ -312,9 +324,9 @@ void run(const Options& o) {
           for (const int threads : parse_sweep(o.threads)) {
             for (const std::string& device : devices) {
               for (const Subject& subject : subjects) {
-                if (device != "cpu" && subject.precision == "int8") continue;
+                if (device != "cpu" && (subject.precision == "int8" || subject.plan == "fast")) continue;
                 progress(tower + " batch " + std::to_string(batch) + " threads " + std::to_string(threads) + " " + isa +
-                         " " + subject.precision + " " + device);
+                         " " + subject.precision + " " + subject.plan + " " + device);
                 measure_one(report, o, *f32, subject, work, isa, threads, device);
               }
             }
@@ -343,6 +355,7 @@ void add_encode(CLI::App& app) {
   command->add_option("--threads", o->threads, "list or range")->capture_default_str();
   command->add_option("--precision", o->precision, "list of f32, bf16, f16 (on devices), int8, fp8")
       ->capture_default_str();
+  command->add_option("--plan", o->plan, "list of exact, fast (f32 on the CPU alone)")->capture_default_str();
   command->add_option("--device", o->device, "list of cpu, cuda, cuda:N; eight-bit models run on the CPU alone")
       ->capture_default_str();
   command->add_option("--save", o->save, "folder for inputs and embeddings as .npy")->check(CLI::ExistingDirectory);

@@ -25,13 +25,15 @@ namespace {
 
 using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
+// Rows lie as a model's activations do.
 Case linear_case(int64_t m, int64_t n, int64_t k, Activation activation, const char* op) {
+  const int64_t stride = activation_stride(k, DType::f32);
   struct Data {
     Values x, y, bias;
     PackedMatrix w;
   };
   auto d = std::make_shared<Data>();
-  d->x = random_values(m * k);
+  d->x = random_values(m * stride);
   d->y.resize(static_cast<size_t>(m * n));
   d->bias = random_values(n);
   d->w = PackedMatrix(n, k, DType::f32, "benchmark");
@@ -44,7 +46,7 @@ Case linear_case(int64_t m, int64_t n, int64_t k, Activation activation, const c
   c.run = [=](const KernelTable& t) {
     for (int64_t n0 = 0; n0 < n; n0 += kPanel)
       t.linear({.x = d->x.data(),
-                .x_stride = k,
+                .x_stride = stride,
                 .weights = d->w.f32_strip_at(n0),
                 .bias = d->bias.data() + n0,
                 .y = d->y.data() + n0,
@@ -53,7 +55,8 @@ Case linear_case(int64_t m, int64_t n, int64_t k, Activation activation, const c
                 .columns = std::min(kPanel, n - n0),
                 .k = k,
                 .activation = activation,
-                .add_to_output = false});
+                .add_to_output = false,
+                .next = n0 + kPanel < n ? d->w.f32_strip_at(n0 + kPanel) : nullptr});
   };
   c.result = [=]() -> const Values& { return d->y; };
   return c;
@@ -164,6 +167,7 @@ std::vector<Case> all_cases() {
   cases.push_back(rows_case("gelu", 197, 3072, &KernelTable::activation, Activation::gelu));
   cases.push_back(rows_case("quick_gelu", 197, 3072, &KernelTable::activation, Activation::quick_gelu));
   cases.push_back(rows_case("tanh", 197, 3072, &KernelTable::activation, Activation::tanh));
+  for (Case& c : strassen_cases()) cases.push_back(std::move(c));
   for (Case& c : low_precision_cases()) cases.push_back(std::move(c));
   return cases;
 }

@@ -30,5 +30,7 @@ Values random_weights(int64_t n, int64_t k);
 
 // Products, attention and quantisation in bf16 and int8.
 std::vector<Case> low_precision_cases();
+// Products by Strassen's algorithm.
+std::vector<Case> strassen_cases();
 
 }  // namespace tw::bench

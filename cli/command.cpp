@@ -29,7 +29,16 @@ void add_runtime(CLI::App& command, CommonOptions& options) {
 void add_common(CLI::App& command, CommonOptions& options) {
   add_model(command, options);
   add_precision(command, options);
+  add_plan(command, options);
   add_calibration(command, options);
+}
+
+void add_plan(CLI::App& command, CommonOptions& options) {
+  command
+      .add_option("--plan", options.plan,
+                  "how large products of pictures are computed (default: exact); fast: by Strassen's algorithm, in f32 "
+                  "on the CPU, with more memory")
+      ->check(CLI::IsMember({"exact", "fast"}));
 }
 
 void add_precision(CLI::App& command, CommonOptions& options) {
@@ -119,12 +128,14 @@ tuwen::Model open_model(const CommonOptions& options) {
                                                             : nullptr;
     if (given != nullptr) throw UsageError(std::string(given) + ": only --precision int8 and fp8 are calibrated");
   }
-  return open_model(options.model, options.precision, read_calibration(options));
+  return open_model(options.model, options.precision, options.plan, read_calibration(options));
 }
 
-tuwen::Model open_model(const std::string& model, const std::string& precision, const Calibration& calibration) {
+tuwen::Model open_model(const std::string& model, const std::string& precision, const std::string& plan,
+                        const Calibration& calibration) {
   return with_calibration(calibration, [&](tuwen_load_options& load) {
     load.precision = precision_of(precision);
+    load.plan = plan == "fast" ? TUWEN_FAST : TUWEN_EXACT;
     return tuwen::Model::load(model, &load);
   });
 }

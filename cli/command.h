@@ -22,7 +22,7 @@ struct Failure : std::runtime_error {
 struct CommonOptions {
   std::string model;
   int threads = 0;
-  std::string precision = "f32";
+  std::string precision = "f32", plan = "exact";
   std::string calibrate_images, calibrate_texts;  // lists
   std::string calibration_file;                   // or what `tuwen calibrate` wrote
   std::string device = "cpu";
@@ -41,6 +41,8 @@ void add_precision(CLI::App& command, CommonOptions& options);
 void add_device(CLI::App& command, CommonOptions& options);
 // Adds --calibration, --calibrate-images and --calibrate-texts, for where int8 and FP8 models are made.
 void add_calibration(CLI::App& command, CommonOptions& options);
+// Adds --plan, for where an image tower computes.
+void add_plan(CLI::App& command, CommonOptions& options);
 // All of these, and --precision.
 void add_common(CLI::App& command, CommonOptions& options);
 // An option that takes one value or more, each exactly as it was typed: "[a,b]" is a text and not a list.
@@ -76,7 +78,8 @@ auto with_calibration(const Calibration& calibration, Use use) {
   return use(load);
 }
 
-tuwen::Model open_model(const std::string& model, const std::string& precision, const Calibration& calibration);
+tuwen::Model open_model(const std::string& model, const std::string& precision, const std::string& plan,
+                        const Calibration& calibration);
 // As the options say. Throws UsageError if there is a calibration list and the precision is not the one that is
 // calibrated.
 tuwen::Model open_model(const CommonOptions& options);

@@ -118,7 +118,7 @@ class Drift {
   // in `exact` and ends early when they get too large; the others compare theirs. Where it ended.
   size_t run_model(Result& result, size_t begin, size_t end, std::vector<Streams>& exact, Progress& progress) {
     const bool is_exact = &result == results_.data();
-    const tuwen::Model model = open_model(options_.model, result.precision, calibration_);
+    const tuwen::Model model = open_model(options_.model, result.precision, "exact", calibration_);
     tuwen::Session session = open_session(model, options_);
     size_t kept = 0;
     for (size_t i = begin; i < end; ++i) {

@@ -43,6 +43,7 @@ std::string describe(const Options& options, const tuwen::Session& session, cons
                      options.precision + " on " + session.info().isa + ", " +
                      (options.of_images() ? "images" : "texts") + " of " + records.version() + ", shard " +
                      options.shard;
+  if (options.plan != "exact") text += ", plan " + options.plan;
   if (options.key_order) text += ", key order";
   if (!options.of_images()) text += ", context length " + std::to_string(options.context_length);
   for (const std::string* list : {&options.calibrate_images, &options.calibrate_texts}) {

@@ -110,7 +110,7 @@ void run(const Options& options) {
   const Calibration calibration = read_calibration(options);
   std::vector<Result> results;
   for (const std::string& precision : options.precisions) {
-    const tuwen::Model model = open_model(options.model, precision, calibration);
+    const tuwen::Model model = open_model(options.model, precision, options.plan, calibration);
     tuwen::Session session = open_session(model, options);
     results.push_back({precision, session.info().isa, tuwen::Verification(session, options.goldens)});
     if (!options.json) print_table(results.back(), options.every_stage);
@@ -134,6 +134,7 @@ void add_verify(CLI::App& program) {
   auto* command = program.add_subcommand("verify", "parity with the reference implementation on this machine");
   auto options = std::make_shared<Options>();
   add_model(*command, *options);
+  add_plan(*command, *options);
   add_calibration(*command, *options);
   add_json(*command, *options);
   command

@@ -53,6 +53,50 @@ struct LinearArgs {
   const float* next = nullptr;  // weights that this thread will probably want after these: a hint, may be null
 };
 
+// `linear` by one level of Strassen's algorithm (1969, "Gaussian elimination is not optimal"), seven products of halves
+// in the place of eight. A is one item's rows of x: its first ceil(rows / 2) rows are the upper half, and `depth`, half
+// of k, columns the left one. B is the transpose of w, halved likewise; C is y.
+//   M0 = (A11 + A22) (B11 + B22)   M1 = (A21 + A22) B11   M2 = A11 (B12 - B22)   M3 = A22 (B21 - B11)
+//   M4 = (A11 + A12) B22   M5 = (A21 - A11) (B11 + B12)   M6 = (A12 - A22) (B21 + B22)
+//   C11 = M0 + M3 - M4 + M6   C12 = M2 + M4   C21 = M1 + M3   C22 = M0 - M1 + M2 + M5, summed in the order of the M
+// Weights come as the seven right factors. Where rows are odd the lower half lacks its last row, which counts as zeros.
+//
+// What may be added of a row is that row and its partner: an item's result depends on its own rows alone, all of them.
+// |y - y_ref| <= (depth + 8) eps (the sum over its M of sum_k (|a| + |a'|) (|b| + |b'|), + |bias| + |y|) before f,
+// where a and a', b and b' are what the factors add up.
+constexpr int64_t kStrassenProducts = 7, kStrassenSums = 5;
+// The left factors that are sums, in the order M0, M1, M4, M5, M6, of some pairs of rows.
+struct StrassenSumsArgs {
+  const float *upper, *lower;  // [pairs, 2 depth], [lower_rows, 2 depth]
+  int64_t x_stride;
+  float* sums;  // kStrassenSums of [pairs, depth], sums_apart floats from one to the next
+  int64_t sums_stride, sums_apart;
+  int64_t pairs, lower_rows;  // lower_rows: pairs, or one less
+  int64_t depth;
+};
+// And the product of some pairs of rows with some columns of both halves.
+struct LinearStrassenArgs {
+  const float *upper, *lower;  // as for the sums
+  int64_t x_stride;
+  const float* sums;  // their part for these pairs
+  int64_t sums_stride, sums_apart;
+  const float* weights;  // packed strips [columns, depth], kStrassenProducts times, weights_apart floats apart
+  int64_t weights_apart;
+  const float* bias;         // of the left columns, that of the right ones `right` behind, or null
+  float *y_upper, *y_lower;  // the left columns, the right ones `right` behind
+  int64_t y_stride, right;
+  int64_t pairs, lower_rows;  // at most kStrassenPairs
+  int64_t columns, depth;     // at most kStrassenColumns of each half
+  Activation activation;
+  bool add_to_output;
+  float* scratch;               // kStrassenScratch floats, 64-byte aligned
+  const float* next = nullptr;  // as for linear
+};
+constexpr int64_t kStrassenColumns = 4 * kPanel, kStrassenPairs = 160;
+// Rows of what waits are not a divisor of 4 KiB apart: a load would seem to depend on the store to another row.
+constexpr int64_t kStrassenStride = kStrassenColumns + kStrip;
+constexpr int64_t kStrassenScratch = 4 * kStrassenPairs * kStrassenStride;  // floats
+
 // The same product of bf16 numbers with f32 sums: x and the weights are taken as they are, pairs of k are added in an
 // order of the table's own, and the result is rounded once more if y is bf16.
 // |y - y_ref| <= 2 (K + 2) eps (sum_k |x w| + |bias| + |y|) before f; bf16: and 2^-8 |y_ref|. Denormal products may be
@@ -321,6 +365,8 @@ struct ResizePassArgs;  // kernels/resize.h
 struct KernelTable {
   const char* name;  // what TUWEN_ISA calls it: "reference", "avx2", "avx2vnni", "avx512", ...
   void (*linear)(const LinearArgs&);
+  void (*strassen_sums)(const StrassenSumsArgs&);
+  void (*linear_strassen)(const LinearStrassenArgs&);
   void (*linear_bf16)(const LinearBf16Args&);
   void (*linear_int8)(const LinearInt8Args&);
   void (*quantize)(const QuantizeArgs&);

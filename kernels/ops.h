@@ -17,6 +17,7 @@
 #include "kernels/kernel_table.h"
 #include "kernels/pack.h"
 #include "kernels/pack_int8.h"
+#include "kernels/pack_strassen.h"
 
 namespace tw {
 
@@ -43,6 +44,7 @@ struct Exec {
                                               // or that of an FP8 product, as bf16
   float* quantized_scale = nullptr;           // shared: a scale for each of those rows
   int32_t* quantized_zero = nullptr;          // shared: a zero point for each of those rows
+  float* strassen_sums = nullptr;             // shared: strassen_sums_floats() of the product at hand
   const ProductObserver* observer = nullptr;  // mostly nobody
   Profile* profile = nullptr;                 // mostly nobody
   OpPlace place = {};                         // where in the model this is, for the profile
@@ -89,6 +91,7 @@ struct LinearView {
   const float* scale;  // e4m3: [n], what sums are multiplied by
   int64_t n, k;
   const Linear* owner;
+  int64_t item_rows = 0;  // what rows of x belong together by; for Linear::strassen alone
 };
 
 // What makes a product an FP8 one: powers of two.
@@ -100,10 +103,11 @@ struct Fp8Factors {
 
 // y = x W^T + b, owned, in f32, bf16 or eight bits.
 struct Linear {
-  PackedMatrix weights;  // [n, k]
-  Buffer bias;           // [n] f32, or empty
-  PackedInt8 int8;       // takes the place of `weights` in an eight-bit model
-  Fp8Factors fp8;        // of an FP8 model, whose weights are bf16 on the grid of E4M3; on a device they are e4m3
+  PackedMatrix weights;     // [n, k]
+  Buffer bias;              // [n] f32, or empty
+  PackedInt8 int8;          // takes the place of `weights` in an eight-bit model
+  PackedStrassen strassen;  // takes their place where the plan is fast; then only of_items() can be multiplied with
+  Fp8Factors fp8;           // of an FP8 model, whose weights are bf16 on the grid of E4M3; on a device they are e4m3
 
   operator LinearView() const { return columns(0, weights.n()); }
   // Outputs [first, first + count); `first` a multiple of kStrip.
@@ -116,6 +120,12 @@ struct Linear {
             count,
             weights.k(),
             this};
+  }
+  // All outputs, of items of so many rows.
+  LinearView of_items(int64_t rows) const {
+    LinearView all = *this;
+    all.item_rows = rows;
+    return all;
   }
 };
 
@@ -198,6 +208,11 @@ inline int64_t activation_stride(int64_t width, DType type) {
 }
 // Bytes between quantised rows, likewise.
 inline int64_t quantized_stride(int64_t width) { return (int8_depth(width) / 64 | 1) * 64; }
+
+// Floats that Exec::strassen_sums must hold for so many items of x [item_rows, k].
+inline int64_t strassen_sums_floats(int64_t items, int64_t item_rows, int64_t k) {
+  return kStrassenSums * items * ceil_div(item_rows, int64_t{2}) * activation_stride(k / 2, DType::f32);
+}
 
 // Floats that Exec::scratch must hold for it.
 int64_t attention_scratch_floats(int64_t most_keys, int64_t head_width, DType type);

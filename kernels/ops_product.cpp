@@ -7,6 +7,7 @@
 #include "kernels/ops_device.h"
 #include "kernels/ops_quantize.h"
 #include "kernels/ops_slices.h"
+#include "kernels/ops_strassen.h"
 
 namespace tw {
 namespace {
@@ -161,7 +162,10 @@ void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, 
     ex.begin("observe", [&] { return cost_of_rows(x, 2, 0, bytes(x), 0); });
     ex.for_each_unit(kParts, [&](int64_t part) { ex.observer->see(ex.observer->self, *w.owner, x, part, kParts); });
   }
-  const auto run = w.type == DType::i8 ? product_int8 : w.type == DType::bf16 ? product_bf16 : product_f32;
+  const auto run = w.owner->strassen.bytes() > 0 ? product_strassen
+                   : w.type == DType::i8         ? product_int8
+                   : w.type == DType::bf16       ? product_bf16
+                                                 : product_f32;
   run(ex, y, x, w, activation, add_to_output);
 }
 

@@ -52,8 +52,12 @@ LoadOptions effective(LoadOptions options, Towers towers) {
 
 }  // namespace
 
-void ChineseClip::check_fit(WeightBinder& binder, Precision precision) {
-  if (precision == Precision::fp8 && text_ && config_.text.add_cross_attention) {
+void ChineseClip::check_fit(WeightBinder& binder, const LoadOptions& options) {
+  if (options.plan == Plan::fast && options.precision != Precision::f32) {
+    throw Error(ErrorCode::unsupported,
+                {.field = "plan fast", .expected = "precision f32", .note = "other precisions have no such products"});
+  }
+  if (options.precision == Precision::fp8 && text_ && config_.text.add_cross_attention) {
     throw Error(ErrorCode::unsupported, {.field = "precision fp8",
                                          .expected = "a text model without cross-attention",
                                          .note = "no calibration shows what its products are fed"});
@@ -66,7 +70,7 @@ int64_t ChineseClip::measure(const Checkpoint& checkpoint, const ChineseClipConf
                              Towers towers) {
   ChineseClip model(config, towers);
   WeightBinder binder(checkpoint, effective(options, towers));
-  model.check_fit(binder, options.precision);
+  model.check_fit(binder, options);
   return binder.bytes();
 }
 
@@ -74,7 +78,7 @@ std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoin
                                                      const LoadOptions& options, Towers towers) {
   std::shared_ptr<ChineseClip> model(new ChineseClip(config, towers));
   WeightBinder binder(checkpoint, effective(options, towers));
-  model->check_fit(binder, options.precision);
+  model->check_fit(binder, options);
   model->bind(binder);
   binder.read();
   if (model->vision_) model->vision_->finish_loading();
@@ -82,6 +86,7 @@ std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoin
   model->weight_bytes_ = binder.bytes();
   if (options.precision == Precision::int8 || options.precision == Precision::fp8) model->quantize(options);
   model->precision_ = options.precision;
+  model->plan_ = options.plan;
   return model;
 }
 
@@ -91,6 +96,12 @@ std::shared_ptr<const ChineseClip> ChineseClip::on_device(const DeviceHandle& de
                                          .expected = "a model in f32, bf16, f16 or fp8",
                                          .found = "int8",
                                          .note = "there are no kernels for eight-bit products yet"});
+  }
+  if (plan_ == Plan::fast) {
+    throw Error(ErrorCode::unsupported, {.field = std::string("device \"") + device.api->name + "\"",
+                                         .expected = "a model with the exact plan",
+                                         .found = "fast",
+                                         .note = "there are no such products on a device"});
   }
   const std::lock_guard lock(making_copies_);
   for (const DeviceCopy& copy : copies_)

@@ -37,6 +37,7 @@ class ChineseClip {
   int64_t embedding_width() const;                    // J, or the tower's width
   float logit_scale() const { return logit_scale_; }  // exp of the stored parameter, ~100 in published models
   Precision precision() const { return precision_; }
+  Plan plan() const { return plan_; }
   // Of what products read and attention sees on the CPU; on a device FP8 products read E4M3.
   DType activation_type() const {
     return precision_ == Precision::f32 ? DType::f32 : precision_ == Precision::f16 ? DType::f16 : DType::bf16;
@@ -60,7 +61,7 @@ class ChineseClip {
   void quantize(const LoadOptions& options);
   void upload(const ChineseClip& from, const DeviceHandle& device);
   // Binds everything once and checks it against the checkpoint.
-  void check_fit(WeightBinder& binder, Precision precision);
+  void check_fit(WeightBinder& binder, const LoadOptions& options);
   void bind(WeightBinder& binder);
 
   ChineseClipConfig config_;
@@ -69,6 +70,7 @@ class ChineseClip {
   Linear text_projection_, image_projection_;
   float logit_scale_ = 0;
   Precision precision_ = Precision::f32;
+  Plan plan_ = Plan::exact;
   int64_t weight_bytes_ = 0;
 
   struct DeviceCopy {

@@ -117,8 +117,11 @@ class Session {
     uint8_t* quantized = nullptr;       // [rows, widest input of a product], eight-bit models only
     float* quantized_scale = nullptr;   // [rows]
     int32_t* quantized_zero = nullptr;  // [rows]
+    float* strassen_sums = nullptr;     // of the deepest such product, where the plan is fast
   };
-  static OpMemory plan_ops(Arena& arena, const ChineseClip& model, int threads, int64_t attention_floats, int64_t rows);
+  // `image_rows`: of an image, where these rows can be those of images; else 0.
+  static OpMemory plan_ops(Arena& arena, const ChineseClip& model, int threads, int64_t attention_floats, int64_t rows,
+                           int64_t image_rows);
   const OpMemory& op_memory() const;
   // One parallel region through `layers` layers: body(ex) on every member.
   template <class Body>
@@ -142,6 +145,7 @@ class Session {
                   .quantized = r.memory.quantized,
                   .quantized_scale = r.memory.quantized_scale,
                   .quantized_zero = r.memory.quantized_zero,
+                  .strassen_sums = r.memory.strassen_sums,
                   .observer = r.options.observer,
                   .profile = r.options.profile};
           (*r.body)(ex);

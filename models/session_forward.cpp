@@ -271,12 +271,12 @@ Outputs Session::forward(const TextForward& text, const ForwardOptions& options)
   const TextTargets to(outputs, text.wanted, in, *bert, *model_);
   const int64_t each = std::max(in.length, in.encoder_length), most = std::min(in.items, items_in_slice(each));
   const DType type = input_type(*model_, device_ != nullptr);
-  struct Plan {
+  struct PassScratch {
     TextScratch text;
     OpMemory ops;
   };
-  const Plan s = forward_scratch([&](Arena& arena) {
-    Plan plan;
+  const PassScratch s = forward_scratch([&](Arena& arena) {
+    PassScratch plan;
     const int64_t encoder_rows = most * in.encoder_length, padded = round_up(c.hidden_size, kStrip);
     plan.text.bert = BertScratch::plan(arena, c, most * in.length, type, DType::f32);
     if (in.has_encoder) {
@@ -289,7 +289,7 @@ Outputs Session::forward(const TextForward& text, const ForwardOptions& options)
     }
     if (device_) return plan;
     const int64_t floats = attention_scratch_floats(std::max(in.keys(), in.encoder_length), c.head_dim(), DType::f32);
-    plan.ops = plan_ops(arena, *model_, team_.threads(), floats, most * each);
+    plan.ops = plan_ops(arena, *model_, team_.threads(), floats, most * each, 0);
     return plan;
   });
 
@@ -344,16 +344,16 @@ Outputs Session::forward(const VisionForward& vision, const ForwardOptions& opti
 
   const int64_t most = std::min(items, items_in_slice(tokens));
   const DType type = input_type(*model_, device_ != nullptr);
-  struct Plan {
+  struct PassScratch {
     VitScratch vit;
     OpMemory ops;
   };
-  const Plan s = forward_scratch([&](Arena& arena) {
-    Plan plan;
+  const PassScratch s = forward_scratch([&](Arena& arena) {
+    PassScratch plan;
     plan.vit = VitScratch::plan(arena, c, most * tokens, most, type, DType::f32);
     if (device_) return plan;
     const int64_t floats = attention_scratch_floats(tokens, c.head_dim(), DType::f32);
-    plan.ops = plan_ops(arena, *model_, team_.threads(), floats, most * tokens);
+    plan.ops = plan_ops(arena, *model_, team_.threads(), floats, most * tokens, tokens);
     return plan;
   });
 

@@ -101,17 +101,24 @@ Session::Scratch Session::plan(Arena& arena, const ChineseClip& model, const Ses
   if (vision != nullptr)
     attention_floats =
         std::max(attention_floats, attention_scratch_floats(image_tokens, vision->config().head_dim(), type));
-  s.ops = plan_ops(arena, model, options.threads, attention_floats, s.rows);
+  s.ops = plan_ops(arena, model, options.threads, attention_floats, s.rows, image_tokens);
   s.inputs_bytes = slice_input_bytes(model, s.rows, s.items, false);
   s.inputs = static_cast<std::byte*>(arena.take_bytes(s.inputs_bytes));
   return s;
 }
 
 Session::OpMemory Session::plan_ops(Arena& arena, const ChineseClip& model, int threads, int64_t attention_floats,
-                                    int64_t rows) {
+                                    int64_t rows, int64_t image_rows) {
   OpMemory m;
+  int64_t sums = 0;
+  model.for_each_linear([&](const Linear& w) {
+    if (w.strassen.bytes() == 0 || image_rows == 0) return;
+    sums = std::max(sums, strassen_sums_floats(rows / image_rows, image_rows, w.weights.k()));
+    attention_floats = std::max(attention_floats, kStrassenScratch);
+  });
   m.attention_floats = attention_floats;
   m.attention = arena.take(std::max(threads, 1), attention_floats).f32();
+  if (sums > 0) m.strassen_sums = arena.take(1, sums).f32();
   const bool int8 = model.precision() == Precision::int8, fp8 = model.precision() == Precision::fp8;
   if (!int8 && !fp8) return m;
   int64_t widest = 0;

@@ -52,6 +52,9 @@ void Vit::bind(WeightBinder& w, const std::string& prefix) {
     w.layer_norm(b.norm2, layer + "layer_norm2", d, c.layer_norm_eps);
     w.linear(b.fc1, layer + "mlp.fc1", c.intermediate_size, d);
     w.linear(b.fc2, layer + "mlp.fc2", d, c.intermediate_size);
+    if (i + 1 == blocks_.size()) continue;  // whose MLP sees the class tokens alone
+    w.of_items(b.fc1, c.intermediate_size, d, c.tokens());
+    w.of_items(b.fc2, d, c.intermediate_size, c.tokens());
   }
   w.layer_norm(post_norm_, prefix + "post_layernorm", d, c.layer_norm_eps);
 }
@@ -152,6 +155,7 @@ void Vit::embed(Exec& ex, VitScratch& s, Tensor x, int64_t images, const PatchSo
 void Vit::block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wanted,
                 std::span<const Sequence> sequences, const Tap& tap, const AttentionTerms* terms) const {
   const int64_t d = x.columns, padded = s.q.columns, step = x.rows / wanted.rows;
+  const int64_t rows_each = wanted.rows / std::ssize(sequences);
   const Tensor y = as_input_of(b.qkv, s.y.row_range(0, x.rows));
   const Tensor yw = s.y.row_range(0, wanted.rows), context = as_input_of(b.out, yw), inner = as_input_of(b.fc1, yw);
   const Tensor q = s.q.row_range(0, wanted.rows).column_range(0, d), kv = s.kv.row_range(0, x.rows);
@@ -176,8 +180,9 @@ void Vit::block(Exec& ex, const VitBlock& b, VitScratch& s, Tensor x, Tensor wan
                                                                  tap(ex, "context", context);
   linear(ex, wanted, context, b.out, Epilogue::add_to_output);   tap(ex, "attention", wanted);
   layer_norm(ex, inner, inner, wanted, b.norm2, &b.fc1);         tap(ex, "norm2", inner);       // z = MLP(LN(z')) + z'
-  linear(ex, h, inner, b.fc1, activation_);                      tap(ex, "mlp", h);
-  linear(ex, wanted, h, b.fc2, Epilogue::add_to_output);         tap(ex, "output", wanted);
+  linear(ex, h, inner, b.fc1.of_items(rows_each), activation_);  tap(ex, "mlp", h);
+  linear(ex, wanted, h, b.fc2.of_items(rows_each), Epilogue::add_to_output);
+                                                                 tap(ex, "output", wanted);
 }
 
 // clang-format on

@@ -133,6 +133,18 @@ void WeightBinder::joined(Linear& w, std::initializer_list<std::string> names, i
   }
 }
 
+void WeightBinder::of_items(Linear& w, int64_t n, int64_t k, int64_t item_rows) {
+  if (options_.plan != Plan::fast || !suits_strassen(item_rows, n, k)) return;
+  if (!loading()) {
+    bytes_ += PackedStrassen::bytes_for(n, k) - PackedMatrix::bytes_for(n, k, DType::f32);
+    return;
+  }
+  last_jobs_.push_back([&w] {
+    w.strassen = PackedStrassen(w.weights);
+    w.weights.release();
+  });
+}
+
 void WeightBinder::layer_norm(LayerNorm& w, const std::string& name, int64_t n, double epsilon) {
   vector(w.gamma, 0, n, name + ".weight", n);
   vector(w.beta, 0, n, name + ".bias", n);
@@ -184,8 +196,10 @@ void WeightBinder::check() {
 }
 
 void WeightBinder::read() {
-  run_jobs(options_.threads, static_cast<int64_t>(jobs_.size()), [&](int64_t i) { jobs_[static_cast<size_t>(i)](); });
-  jobs_.clear();
+  for (std::vector<std::function<void()>>* jobs : {&jobs_, &last_jobs_}) {
+    run_jobs(options_.threads, std::ssize(*jobs), [&](int64_t i) { (*jobs)[static_cast<size_t>(i)](); });
+    jobs->clear();
+  }
 }
 
 }  // namespace tw

@@ -21,10 +21,16 @@ namespace tw {
 // computes them as bf16 on rounded numbers.
 enum class Precision { f32, int8, bf16, f16, fp8 };
 
+// How products are computed. `exact`: as kernel_table.h says of `linear`. `fast`: the large products of an image tower
+// in f32 by Strassen's algorithm (kernels/pack_strassen.h), for the CPU: an eighth fewer multiplications, in up to 7/4
+// of the memory, with errors up to about twice as large.
+enum class Plan { exact, fast };
+
 struct CalibrationInputs;
 
 struct LoadOptions {
   Precision precision = Precision::f32;
+  Plan plan = Plan::exact;                         // fast: f32 alone
   int threads = 1;                                 // readers; the result is the same
   int64_t memory_budget = 0;                       // bytes that packed weights may take; 0: no limit
   bool allow_unexpected = false;                   // ignore tensors that the configuration does not ask for
@@ -45,6 +51,9 @@ class WeightBinder {
   void projection(Linear& w, const std::string& name, int64_t n, int64_t k, Bias bias = Bias::no);
   // Several matrices [n, k] side by side as one product; each begins at a strip boundary: round_up(n, kStrip) apart.
   void joined(Linear& w, std::initializer_list<std::string> names, int64_t n, int64_t k);
+  // Of a matrix that linear() was called for: to be multiplied with items of so many rows, all of them at once. Where
+  // the plan is fast and the shape suits, it is packed for that in the end.
+  void of_items(Linear& w, int64_t n, int64_t k, int64_t item_rows);
   void layer_norm(LayerNorm& w, const std::string& name, int64_t n, double epsilon);
   // A dense table.
   void table(Buffer& w, const std::string& name, std::vector<int64_t> shape);
@@ -86,7 +95,7 @@ class WeightBinder {
   LoadOptions options_;
   std::set<std::string> expected_;
   std::vector<std::string> missing_, misshapen_;
-  std::vector<std::function<void()>> jobs_;
+  std::vector<std::function<void()>> jobs_, last_jobs_;  // last: of what the others have made
   int64_t bytes_ = 0;
   bool checked_ = false;
 };

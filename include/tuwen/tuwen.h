@@ -285,6 +285,13 @@ enum {
                    bf16: for devices of sm_89 and newer. The CPU computes the same in bf16, no faster */
 };
 
+typedef int32_t tuwen_plan;
+enum {
+  TUWEN_EXACT = 0,
+  TUWEN_FAST = 1 /* f32 alone: large products of the image tower by Strassen's algorithm, faster, in up to 7/4 of the
+                    memory, with rounding errors about twice as large; for sessions on the CPU */
+};
+
 typedef int32_t tuwen_towers;
 enum { TUWEN_BOTH_TOWERS = 0, TUWEN_TEXT_TOWER = 1, TUWEN_IMAGE_TOWER = 2 };
 
@@ -305,6 +312,7 @@ typedef struct tuwen_load_options {
   const tuwen_text* calibration_texts;
   size_t calibration_text_count;
   const char* calibration_file; /* instead: what tuwen_calibrate() has written for this model; null: none */
+  tuwen_plan plan;
 } tuwen_load_options;
 
 /* Loads a model directory: config.json, model.safetensors or pytorch_model.bin (single or sharded), the tokenizer's and
@@ -345,6 +353,7 @@ typedef struct tuwen_model_info {
   int32_t has_pooler;          /* 1: a text tower that stands alone has its pooler's weights */
   int32_t is_decoder;          /* 1: the text tower's attention is causal */
   int32_t has_cross_attention; /* 1: and it can look at an encoder */
+  tuwen_plan plan;
 } tuwen_model_info;
 
 /* `info` has its struct_size set; the fields that this library knows are filled. */

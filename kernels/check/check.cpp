@@ -12,6 +12,8 @@ struct Entry {
 
 constexpr Entry kEntries[] = {
     {"linear", check::linear},
+    {"strassen_sums", check::strassen_sums},
+    {"linear_strassen", check::linear_strassen},
     {"linear_bf16", check::linear_bf16},
     {"linear_int8", check::linear_int8},
     {"quantize", check::quantize},

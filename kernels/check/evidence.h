@@ -176,6 +176,8 @@ class Verdict {
 
 // One per entry of the table.
 void linear(const KernelTable& table, Generator& random, Verdict& verdict);
+void strassen_sums(const KernelTable& table, Generator& random, Verdict& verdict);
+void linear_strassen(const KernelTable& table, Generator& random, Verdict& verdict);
 void linear_bf16(const KernelTable& table, Generator& random, Verdict& verdict);
 void linear_int8(const KernelTable& table, Generator& random, Verdict& verdict);
 void quantize(const KernelTable& table, Generator& random, Verdict& verdict);

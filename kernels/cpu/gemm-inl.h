@@ -234,10 +234,13 @@ struct Depth {
   float* sums;  // [rows, kPanel], or null if the range is the whole
 };
 
+// From one packed strip of the weights to the next.
+TUWEN_INLINE int64_t strip_bytes(const LinearArgs& p) { return kLineBytes * p.k; }
+
 // Rounding errors grow with the length of a running sum, so a long one is several short ones (blocked summation; Higham
 // 2002, section 4.2): each runs in registers and is then added to what waits.
-template <class V, int MR, int NS, int Lines>
-__attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int64_t column, Depth depth,
+template <class V, int MR, int NS, class Args, int Lines>
+__attribute__((noinline)) void linear_tile(const Args& p, int64_t row, int64_t column, Depth depth,
                                            Prefetch<Lines> prefetch) {
   constexpr int kVectors = Tile<F32Product<V>, MR, NS>::kVectors;
   alignas(64) float of_tile[static_cast<size_t>(MR * NS * kStrip)] = {};
@@ -256,15 +259,15 @@ __attribute__((noinline)) void linear_tile(const LinearArgs& p, int64_t row, int
     const auto store = [](V& sum, float* at) { sum.store(at); };
     clear_tile(acc);
     multiply_tile(acc, reinterpret_cast<const char*>(p.x + row * p.x_stride + first), p.x_stride * kGroupBytes,
-                  reinterpret_cast<const char*>(p.weights + column * p.k + first * kStrip), kLineBytes * p.k,
-                  last - first, prefetch);
+                  reinterpret_cast<const char*>(p.weights + first * kStrip) + column / kStrip * strip_bytes(p),
+                  strip_bytes(p), last - first, prefetch);
     if (first > depth.first) {
       for_each_sum(of_tile, NS * kStrip, add);
-    } else if (first > 0) {
+    } else if (of_range != nullptr && first > 0) {
       for_each_sum(of_range, kPanel, add);
     }
     if (last == p.k) return finish_tile(acc, p, row, column);
-    if (last == end) return for_each_sum(of_range, kPanel, store);
+    if (of_range != nullptr && last == end) return for_each_sum(of_range, kPanel, store);
     for_each_sum(of_tile, NS * kStrip, store);
   }
 }

@@ -8,6 +8,7 @@
 #include "kernels/cpu/int8_avx2.h"
 #include "kernels/cpu/rows-inl.h"
 #include "kernels/cpu/simd_avx2.h"
+#include "kernels/cpu/strassen-inl.h"
 #include "kernels/kernel_table.h"
 
 namespace tw {
@@ -21,6 +22,8 @@ constexpr KernelTable table_of(const char* name, void (*linear_int8)(const Linea
   return {
       .name = name,
       .linear = linear_kernel<F32x8, 1>,
+      .strassen_sums = strassen_sums_kernel<F32x8>,
+      .linear_strassen = linear_strassen_kernel<F32x8, 1>,
       .linear_bf16 = kLinearBf16,
       .linear_int8 = linear_int8,
       .quantize = quantize_kernel<F32x8>,

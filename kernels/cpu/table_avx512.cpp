@@ -10,6 +10,7 @@
 #include "kernels/cpu/int8_avx512.h"
 #include "kernels/cpu/rows-inl.h"
 #include "kernels/cpu/simd_avx512.h"
+#include "kernels/cpu/strassen-inl.h"
 #include "kernels/kernel_table.h"
 
 namespace tw {
@@ -22,6 +23,8 @@ constexpr KernelTable table_of(const char* name) {
   return {
       .name = name,
       .linear = linear_kernel<F32x16, 4>,
+      .strassen_sums = strassen_sums_kernel<F32x16>,
+      .linear_strassen = linear_strassen_kernel<F32x16, 4>,
       .linear_bf16 = LinearBf16,
       .linear_int8 = LinearInt8,
       .quantize = quantize_kernel<F32x16>,

@@ -6,6 +6,8 @@
 namespace tw::reference {
 
 void linear(const LinearArgs& p);
+void strassen_sums(const StrassenSumsArgs& p);
+void linear_strassen(const LinearStrassenArgs& p);
 void linear_bf16(const LinearBf16Args& p);
 void linear_int8(const LinearInt8Args& p);
 void quantize(const QuantizeArgs& p);

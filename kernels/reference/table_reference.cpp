@@ -7,6 +7,8 @@ const KernelTable& reference_table() {
   static constexpr KernelTable kTable = {
       .name = "reference",
       .linear = reference::linear,
+      .strassen_sums = reference::strassen_sums,
+      .linear_strassen = reference::linear_strassen,
       .linear_bf16 = reference::linear_bf16,
       .linear_int8 = reference::linear_int8,
       .quantize = reference::quantize,

@@ -46,6 +46,13 @@ Place last_output(const AbsorbKeysArgs& a) {
 }
 Place last_output(const SoftmaxColumnsArgs& a) { return last_element(a.x, false, a.x_stride, a.rows, a.columns); }
 Place last_output(const WeighRowsArgs& a) { return last_element(a.y, false, a.y_stride, a.heads, a.columns); }
+Place last_output(const StrassenSumsArgs& a) {
+  return last_element(a.sums + (kStrassenSums - 1) * a.sums_apart, false, a.sums_stride, a.pairs, a.depth);
+}
+Place last_output(const LinearStrassenArgs& a) {
+  const bool one = a.lower_rows == 0;
+  return last_element((one ? a.y_upper : a.y_lower) + a.right, false, a.y_stride, one ? 1 : a.lower_rows, a.columns);
+}
 Place last_output(const RoundE4m3Args& a) { return last_element(a.y, true, a.y_stride, a.rows, a.y_columns); }
 Place last_output(const QuantizeArgs& a) { return last_element(a.x_scale, false, 1, a.rows, 1); }
 
@@ -119,6 +126,11 @@ void linear_forgets_last_k(const LinearArgs& args) {
       reference_table().linear(a);
     }
   }
+}
+void strassen_forgets_the_missing_row(const LinearStrassenArgs& args) {
+  LinearStrassenArgs a = args;
+  a.pairs = a.lower_rows;
+  if (a.pairs > 0) reference_table().linear_strassen(a);
 }
 void attention_forgets_last_key(const AttentionArgs& args) {
   AttentionArgs a = args;
@@ -210,6 +222,8 @@ TEST_CASE("check: takes a moment") {
 
 TEST_CASE("check: every broken entry is noticed, and no other is blamed") {
   CHECK_ALL_NOTICED(linear);
+  CHECK_ALL_NOTICED(strassen_sums);
+  CHECK_ALL_NOTICED(linear_strassen);
   CHECK_ALL_NOTICED(linear_bf16);
   CHECK_ALL_NOTICED(linear_int8);
   CHECK_ALL_NOTICED(quantize);
@@ -232,12 +246,13 @@ TEST_CASE("check: every broken entry is noticed, and no other is blamed") {
   CHECK_ALL_NOTICED(f16_to_f32);
   CHECK_ALL_NOTICED(bf16_to_f32);
   CHECK_ALL_NOTICED(f32_to_bf16);
-  CHECK(check_table(reference_table(), 1).size() == 23);
+  CHECK(check_table(reference_table(), 1).size() == 25);
 }
 
 TEST_CASE("check: mistakes of the kind that kernels make are noticed") {
   check_noticed<&KernelTable::linear>("linear", linear_forgets_bias);
   check_noticed<&KernelTable::linear>("linear", linear_forgets_last_k);
+  check_noticed<&KernelTable::linear_strassen>("linear_strassen", strassen_forgets_the_missing_row);
   check_noticed<&KernelTable::attention>("attention", attention_forgets_last_key);
   check_noticed<&KernelTable::attention>("attention", attention_forgets_scale);
   check_noticed<&KernelTable::absorb_keys>("absorb_keys", absorb_keys_of_one_head_less);

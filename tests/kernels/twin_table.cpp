@@ -8,6 +8,7 @@
 #include "kernels/cpu/inputs-inl.h"
 #include "kernels/cpu/rows-inl.h"
 #include "kernels/cpu/simd_scalar.h"
+#include "kernels/cpu/strassen-inl.h"
 #include "tests/kernels/harness.h"
 
 namespace tw::test {
@@ -17,6 +18,8 @@ const KernelTable& twin_table() {
     KernelTable t = reference_table();
     t.name = "twin";
     t.linear = linear_kernel<F32x1, 4>;
+    t.strassen_sums = strassen_sums_kernel<F32x1>;
+    t.linear_strassen = linear_strassen_kernel<F32x1, 4>;
     t.linear_bf16 = linear_bf16_kernel<WidenedProduct<F32x1>, 4>;
     t.attention = attention_kernel<F32x1, 4>;
     t.attention_full = attention_full_kernel<F32x1, 4>;
