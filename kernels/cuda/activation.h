@@ -23,43 +23,58 @@ __device__ __forceinline__ float mish(float x) {
   return x * (n / (n + 2.0f));
 }
 
-__device__ inline float activate(Activation activation, float x) {
+// Calls body(f) with the function that the activation is.
+template <class Body>
+__device__ __forceinline__ void with_activation(Activation activation, Body body) {
   switch (activation) {
     case Activation::linear:
-      return x;
+      return body([](float x) { return x; });
     case Activation::gelu:
-      return gelu(x);
+      return body([](float x) { return gelu(x); });
     case Activation::gelu_tanh:
     case Activation::gelu_fast:  // its constants differ by less than f32 shows
-      return gelu_tanh(x);
-    case Activation::gelu_10: {
-      const float y = gelu(x);
-      return y < -10.0f ? -10.0f : y > 10.0f ? 10.0f : y;
-    }
+      return body([](float x) { return gelu_tanh(x); });
+    case Activation::gelu_10:
+      return body([](float x) {
+        const float y = gelu(x);
+        return y < -10.0f ? -10.0f : y > 10.0f ? 10.0f : y;
+      });
     case Activation::quick_gelu:
-      return gated(x, 1.702f * x);
+      return body([](float x) { return gated(x, 1.702f * x); });
     case Activation::silu:
-      return gated(x, x);
+      return body([](float x) { return gated(x, x); });
     case Activation::relu:
-      return x < 0.0f ? 0.0f : x;
+      return body([](float x) { return x < 0.0f ? 0.0f : x; });
     case Activation::relu2:
-      return x < 0.0f ? 0.0f : x * x;
+      return body([](float x) { return x < 0.0f ? 0.0f : x * x; });
     case Activation::relu6:
-      return x < 0.0f ? 0.0f : x > 6.0f ? 6.0f : x;
+      return body([](float x) { return x < 0.0f ? 0.0f : x > 6.0f ? 6.0f : x; });
     case Activation::leaky_relu:
-      return x < 0.0f ? 0.01f * x : x;
+      return body([](float x) { return x < 0.0f ? 0.01f * x : x; });
     case Activation::selu:
-      return 1.05070098f * (x > 0.0f ? x : 1.67326324f * expm1f(x));
+      return body([](float x) { return 1.05070098f * (x > 0.0f ? x : 1.67326324f * expm1f(x)); });
     case Activation::mish:
-      return mish(x);
+      return body([](float x) { return mish(x); });
     case Activation::laplace:
-      return 0.5f * erfcf(-(x - 0.707107f) / (0.282095f * 1.41421356f));
+      return body([](float x) { return 0.5f * erfcf(-(x - 0.707107f) / (0.282095f * 1.41421356f)); });
     case Activation::sigmoid:
-      return 1.0f / (1.0f + expf(-x));
+      return body([](float x) { return 1.0f / (1.0f + expf(-x)); });
     case Activation::tanh:
-      return tanhf(x);
+      return body([](float x) { return tanhf(x); });
   }
+}
+
+__device__ inline float activate(Activation activation, float x) {
+  with_activation(activation, [&](auto f) { x = f(x); });
   return x;
+}
+// Several at once: the activation is found out once, and one value need not wait for the next.
+template <int kCount>
+__device__ __forceinline__ void activate(Activation activation, float (&x)[kCount]) {
+  with_activation(activation, [&](auto f) {
+#pragma unroll
+    for (float& v : x) v = f(v);
+  });
 }
 
 }  // namespace tw::cuda

@@ -6,9 +6,9 @@
 // 4 g + 3 of its warp's 32 where the layout says g, 8 + g, 16 + g and 24 + g: which columns a tile consists of is free.
 // Of a row of the result it then has two times four columns side by side. In bytes all of this is the same for every
 // type; k alone is counted in elements.
-#include "kernels/cuda/activation.h"
 #include "kernels/cuda/geometry.h"
 #include "kernels/cuda/kernels.h"
+#include "kernels/cuda/narrow_results.h"
 
 namespace tw::cuda {
 namespace {
@@ -103,60 +103,6 @@ __device__ __forceinline__ void multiply_step(float (&sum)[kTiles][4][4], const 
   }
 }
 
-// Four columns side by side, from a multiple of four on. `whole`: all are there, and y lies so that they can be stored
-// at once.
-template <DType kType>
-__device__ __forceinline__ void store(const LinearNarrowArgs& p, int64_t row, int64_t column, bool whole,
-                                      const float (&sum)[4]) {
-  float v[4];
-#pragma unroll
-  for (int j = 0; j < 4; ++j) {
-    const int64_t c = column + j < p.columns ? column + j : p.columns - 1;
-    v[j] = sum[j];
-    if (kType == DType::e4m3 && p.scale != nullptr) v[j] *= p.scale[c];
-    if (p.bias != nullptr) v[j] += p.bias[c];
-    v[j] = activate(p.activation, v[j]);
-  }
-  const int64_t at = row * p.y_stride + column;
-  if (p.y_type == DType::f32) {
-    auto* y = static_cast<float*>(p.y) + at;
-    if (p.add_to_output && whole) {
-      const float4 old = *reinterpret_cast<const float4*>(y);
-      v[0] += old.x, v[1] += old.y, v[2] += old.z, v[3] += old.w;
-    } else if (p.add_to_output) {
-      for (int j = 0; j < 4 && column + j < p.columns; ++j) v[j] += y[j];
-    }
-    if (whole) {
-      *reinterpret_cast<float4*>(y) = float4{v[0], v[1], v[2], v[3]};
-    } else {
-      for (int j = 0; j < 4 && column + j < p.columns; ++j) y[j] = v[j];
-    }
-    return;
-  }
-  if constexpr (kType == DType::e4m3) {
-    if (p.y_type == DType::e4m3) {
-      const uint32_t four = round_e4m3_pair(v[0] * p.y_factor, v[1] * p.y_factor) |
-                            static_cast<uint32_t>(round_e4m3_pair(v[2] * p.y_factor, v[3] * p.y_factor)) << 16;
-      auto* y = static_cast<uint8_t*>(p.y) + at;
-      if (whole) {
-        *reinterpret_cast<uint32_t*>(y) = four;
-      } else {
-        for (int j = 0; j < 4 && column + j < p.columns; ++j) y[j] = static_cast<uint8_t>(four >> (8 * j));
-      }
-      return;
-    }
-  }
-  constexpr DType kHalf = kType == DType::f16 ? DType::f16 : DType::bf16;
-  const uint2 pairs{round_pair<kHalf>(v[0], v[1]), round_pair<kHalf>(v[2], v[3])};
-  auto* y = static_cast<uint16_t*>(p.y) + at;
-  if (whole) {
-    *reinterpret_cast<uint2*>(y) = pairs;
-  } else {
-    for (int j = 0; j < 4 && column + j < p.columns; ++j)
-      y[j] = static_cast<uint16_t>((j < 2 ? pairs.x : pairs.y) >> (j % 2 * 16));
-  }
-}
-
 template <DType kType, int kRows, int kBytes>
 __global__ void __launch_bounds__(kNarrowThreads, linear_narrow_blocks(kType, kRows))
     linear_narrow_kernel(LinearNarrowArgs p) {
@@ -187,16 +133,17 @@ __global__ void __launch_bounds__(kNarrowThreads, linear_narrow_blocks(kType, kR
                          column / static_cast<int>(kStrip));
   }
 
-  const int64_t four = 4 * size_of(p.y_type);
-  const bool aligned = reinterpret_cast<uintptr_t>(p.y) % four == 0 && p.y_stride % 4 == 0;
+  const bool at_once = can_store_at_once<4>(p);
 #pragma unroll
   for (int t = 0; t < kTiles; ++t) {
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
       const int64_t r = row0 + row + t * 16 + lane / 4 + e / 2 * 8;
-      const int64_t c = column0 + column + (lane % 4 * 2 + e % 2) * 4;
-      const float side_by_side[4] = {sum[t][0][e], sum[t][1][e], sum[t][2][e], sum[t][3][e]};
-      if (r < p.rows && c < p.columns) store<kType>(p, r, c, aligned && c + 4 <= p.columns, side_by_side);
+      const auto c = static_cast<int>(column0 + column + (lane % 4 * 2 + e % 2) * 4);
+      float side_by_side[4] = {sum[t][0][e], sum[t][1][e], sum[t][2][e], sum[t][3][e]};
+      if (r >= p.rows || c >= p.columns) continue;
+      ColumnTerms<kType, 4>(p, c).apply(p, side_by_side);
+      store_columns<kType, 4>(p, r, c, at_once, side_by_side);
     }
   }
 }

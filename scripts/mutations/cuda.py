@@ -7,6 +7,7 @@ BERT = "models/bert.cpp"
 SESSION = "models/session.cpp"
 CUDA_LINEAR = "kernels/cuda/linear.cu"
 CUDA_LINEAR_NARROW = "kernels/cuda/linear_narrow.cu"
+CUDA_NARROW_RESULTS = "kernels/cuda/narrow_results.h"
 CUDA_ATTENTION = "kernels/cuda/attention.cu"
 CUDA_ATTENTION_HALF = "kernels/cuda/attention_half.cu"
 CUDA_RESIZE = "kernels/cuda/resize.cu"
@@ -202,8 +203,8 @@ CUDA = [
         "narrow_attention(activations)"),
     # FP8.
     cuda(
-        "fp8-scale", CUDA_LINEAR_NARROW, "sums of E4M3 are not scaled back",
-        "if (kType == DType::e4m3 && p.scale != nullptr) v[j] *= p.scale[c];",
+        "fp8-scale", CUDA_NARROW_RESULTS, "sums of E4M3 are not scaled back",
+        "if (kType == DType::e4m3 && p.scale != nullptr) v[j] *= scale[j];",
         ""),
     cuda(
         "fp8-next-factor", "models/bert.cpp", "a norm writes for the layer before",
@@ -214,9 +215,9 @@ CUDA = [
         "  a.factor = c.factor;\n",
         "  c.factor = 1.0f;\n"),
     cuda(
-        "fp8-stored-columns", CUDA_LINEAR_NARROW, "four columns are stored where fewer are left",
-        "aligned && c + 4 <= p.columns",
-        "aligned"),
+        "fp8-stored-columns", CUDA_NARROW_RESULTS, "four columns are stored where fewer are left",
+        "const bool whole = at_once && left >= kColumns;",
+        "const bool whole = at_once;"),
     cuda(
         "fp8-gathered-bytes", "kernels/cuda/inputs.cu", "rows of E4M3 are taken for bf16",
         "} else if (p.x_type == DType::e4m3) {",
