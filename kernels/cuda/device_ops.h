@@ -130,11 +130,14 @@ __device__ __forceinline__ void mma(float (&d)[4], const uint32_t (&a)[4], uint3
 #endif
 }
 
-#ifdef __CUDACC__
+// Where something lies in the block's shared memory.
 __device__ __forceinline__ uint32_t shared_address(const void* at) {
+#ifdef __CUDACC__
   return static_cast<uint32_t>(__cvta_generic_to_shared(at));
-}
+#else
+  return shim::shared_address(at);
 #endif
+}
 
 __device__ __forceinline__ void ldmatrix_x4(uint32_t (&r)[4], const void* row) {
 #ifdef __CUDACC__

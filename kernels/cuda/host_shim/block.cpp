@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/cuda/host_shim/fiber.h"
+#include "kernels/cuda/host_shim/sm90.h"
 
 namespace tw::shim {
 namespace {
@@ -28,9 +29,6 @@ class SharedMemory {
   SharedMemory& operator=(SharedMemory&&) = delete;
   ~SharedMemory() { operator delete(data_, kAlign); }
 
-  static void poison(std::byte* at, size_t bytes) {
-    for (size_t i = 0; i < bytes; ++i) at[i] = static_cast<std::byte>(kPoison >> (i % 4 * 8));
-  }
   std::byte* data() const { return data_; }
   bool holds(const void* at, size_t bytes) const {
     const auto* first = static_cast<const std::byte*>(at);
@@ -54,13 +52,7 @@ class SharedMemory {
   std::byte* data_;
 };
 
-struct Copy {
-  void* to;
-  const void* from;
-  int size, bytes;
-};
-
-enum class State { ready, at_barrier, in_warp, ended };
+enum class State { ready, at_barrier, in_warp, asleep, ended };
 
 struct Thread {
   Fiber fiber;
@@ -116,6 +108,13 @@ class Block {
   std::byte* dynamic_shared() { return memory_.front().second.data(); }
   std::byte* shared_array(Site site, size_t bytes);
   void begin_copy(const Copy& copy);
+  void sleep(Site site) {
+    current_->state = State::asleep;
+    current_->site = site;
+    current_->fiber.pause();
+  }
+  void wake(int thread) { threads_[static_cast<size_t>(thread)]->state = State::ready; }
+  Sm90& sm90() { return sm90_; }
   [[noreturn]] void fail(const std::string& message);
 
  private:
@@ -126,6 +125,7 @@ class Block {
     }
   }
   void put_in_order(const Settings& settings, uint64_t& random);
+  bool deliver(const Settings& settings, uint64_t& random);
   void end(Thread& thread);
   std::string name(const Thread& t) const {
     return "thread (" + std::to_string(t.index.x) + ", " + std::to_string(t.index.y) + ", " +
@@ -141,6 +141,7 @@ class Block {
   std::vector<size_t> order_;
   Thread* current_ = nullptr;
   std::vector<std::pair<Site, SharedMemory>> memory_;  // first the dynamic one
+  Sm90 sm90_;
   std::string error_;
 };
 
@@ -154,10 +155,24 @@ void Block::put_in_order(const Settings& settings, uint64_t& random) {
   }
 }
 
+// What memory brings while all threads wait: what was asked for first, last or somewhere between.
+bool Block::deliver(const Settings& settings, uint64_t& random) {
+  try {
+    return sm90_.deliver([&](size_t count) -> size_t {
+      if (settings.order != Order::shuffled) return settings.order == Order::forward ? 0 : count - 1;
+      random = random * 6364136223846793005u + 1442695040888963407u;
+      return static_cast<size_t>(random >> 33) % count;
+    });
+  } catch (const Abandoned&) {
+    throw BlockError(error_);
+  }
+}
+
 void Block::run(const Index3& index, const Settings& settings, uint64_t& random) {
   index_ = index;
   memory_.clear();
   memory_.emplace_back(Site{"dynamic shared memory", "", 0}, SharedMemory(launch_.shared_bytes));
+  sm90_.begin(dynamic_shared(), launch_.shared_bytes, threads_.size());
   for (auto& t : threads_) {
     t->fiber.start(entry, this);
     t->state = State::ready;
@@ -179,15 +194,17 @@ void Block::run(const Index3& index, const Settings& settings, uint64_t& random)
         --running;
       }
     }
-    if (!moved) throw BlockError("every thread waits: " + who_waits());
+    if (!moved && !deliver(settings, random)) throw BlockError("every thread waits: " + who_waits());
   }
+  if (const std::string left = sm90_.left(); !left.empty()) throw BlockError(left);
   for (const auto& [site, memory] : memory_)
     if (!memory.intact()) throw BlockError("written behind " + text(site));
 }
 
 std::string Block::who_waits() const {
   for (const auto& t : threads_)
-    if (t->state == State::at_barrier || t->state == State::in_warp) return name(*t) + " at " + text(t->site);
+    if (t->state == State::at_barrier || t->state == State::in_warp || t->state == State::asleep)
+      return name(*t) + " at " + text(t->site);
   return "nobody";
 }
 
@@ -197,6 +214,7 @@ void Block::end(Thread& thread) {
   for (const auto& group : thread.groups)
     if (!group.empty()) throw BlockError(name(thread) + " ended with asynchronous copies under way");
   if (!thread.copies.empty()) throw BlockError(name(thread) + " ended with asynchronous copies not committed");
+  if (const std::string left = sm90_.left_by(thread.number); !left.empty()) throw BlockError(name(thread) + " " + left);
   for (const auto& t : threads_) {
     const bool same_warp = t->number / kWarp == thread.number / kWarp;
     if (t->state == State::at_barrier)
@@ -276,7 +294,8 @@ void Block::begin_copy(const Copy& copy) {
   if (copy.bytes < 0 || copy.bytes > copy.size) fail("asynchronous copy of more bytes than its size");
   if (std::bit_cast<uintptr_t>(copy.to) % size != 0) fail("asynchronous copy to a misaligned address");
   if (std::bit_cast<uintptr_t>(copy.from) % size != 0) fail("asynchronous copy from a misaligned address");
-  SharedMemory::poison(static_cast<std::byte*>(copy.to), size);
+  sm90_.copy_begins(copy);
+  poison(copy.to, size);
   current_->copies.push_back(copy);
 }
 
@@ -316,6 +335,10 @@ const Index3& thread_index() { return running->current().index; }
 const Index3& block_index() { return running->index(); }
 const Index3& block_size() { return running->launch().block; }
 const Index3& grid_size() { return running->launch().grid; }
+int thread_number() { return running->current().number; }
+void sleep(Site site) { running->sleep(site); }
+void wake(int thread) { running->wake(thread); }
+Sm90& sm90() { return running->sm90(); }
 int lane() { return running->current().number % kWarp; }
 void block_barrier(Site site) { running->barrier(site); }
 void warp_collective(Site site, uint32_t mask, void* operand, void (*compute)(Lanes&)) {
@@ -335,11 +358,29 @@ void wait_for_copies(int groups) {
   Thread& t = running->current();
   while (static_cast<int>(t.groups.size()) > groups) {
     for (const Copy& c : t.groups.front()) {
-      std::memset(c.to, 0, static_cast<size_t>(c.size));
-      std::memcpy(c.to, c.from, static_cast<size_t>(c.bytes));
+      running->sm90().copy_takes_place(c);
+      do_copy(c);
     }
     t.groups.erase(t.groups.begin());
   }
+}
+
+void do_copy(const Copy& copy) {
+  std::memset(copy.to, 0, static_cast<size_t>(copy.size));
+  std::memcpy(copy.to, copy.from, static_cast<size_t>(copy.bytes));
+}
+
+std::vector<Copy> take_copies() {
+  Thread& t = running->current();
+  std::vector<Copy> all = std::move(t.copies);
+  t.copies.clear();
+  for (const std::vector<Copy>& group : t.groups) all.insert(all.end(), group.begin(), group.end());
+  t.groups.clear();
+  return all;
+}
+
+void poison(void* at, size_t bytes) {
+  for (size_t i = 0; i < bytes; ++i) static_cast<std::byte*>(at)[i] = static_cast<std::byte>(kPoison >> (i % 4 * 8));
 }
 
 void fail(const std::string& message) { running->fail(message); }

@@ -81,13 +81,33 @@ struct Lanes {
 // computes for all.
 void warp_collective(Site site, uint32_t mask, void* operand, void (*compute)(Lanes&));
 
+// In the block.
+int thread_number();
+// The calling thread, until another one wakes it.
+void sleep(Site site);
+void wake(int thread);
+// What the block has of sm_90a (sm90.h).
+class Sm90;
+Sm90& sm90();
+
 // The block's memory: poisoned when the block begins. `shared_array` gives the same to every thread at a site.
 std::byte* dynamic_shared();
 std::byte* shared_array(Site site, size_t bytes);
+// In the dynamic one, which begins at a multiple of 128 bytes and of no more.
+uint32_t shared_address(const void* at);
 
 // A copy of `bytes` from global memory, the rest of `size` zero, that takes place when its thread waits for it; until
 // then the destination is poison.
+struct Copy {
+  void* to;
+  const void* from;
+  int size, bytes;
+};
 void begin_copy(void* to, const void* from, int size, int bytes);
+void do_copy(const Copy& copy);
+// Those that the calling thread has begun and not waited for, which somebody else sees to from now on.
+std::vector<Copy> take_copies();
+void poison(void* at, size_t bytes);
 void commit_copies();
 // Until at most `groups` of this thread's groups are under way.
 void wait_for_copies(int groups);
