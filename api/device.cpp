@@ -15,7 +15,7 @@ namespace {
 Device cuda_device(int ordinal) {
 #ifdef TUWEN_HAVE_CUDA
   CudaDevice cuda = open_cuda(ordinal);
-  return {cuda.handle, &cuda_table(), std::move(cuda.name), cuda.multiplies_e4m3()};
+  return {cuda.handle, cuda.sm90a ? &cuda_table_sm90() : &cuda_table(), std::move(cuda.name), cuda.multiplies_e4m3()};
 #else
   throw Error(ErrorCode::unsupported, {.field = "device \"cuda:" + std::to_string(ordinal) + "\"",
                                        .expected = "a build with CUDA kernels",

@@ -63,6 +63,11 @@ CudaTargets read_cuda_targets(std::string_view architectures) {
   return targets;
 }
 
+bool has_sm90a(const CudaTargets& targets, int capability) {
+  return capability == 90 && std::any_of(targets.exact.begin(), targets.exact.end(),
+                                         [](const CudaTargets::Exact& e) { return e.alone && e.capability == 90; });
+}
+
 void require_cuda(const CudaFacts& f, const CudaTargets& targets) {
   if (f.driver_version == 0) unsupported("an NVIDIA driver", "none");
   if (f.driver_version / 1000 < f.needed_version / 1000)

@@ -105,8 +105,10 @@ CudaDevice open_cuda(int ordinal) {
       facts.name = properties.name, facts.major = properties.major, facts.minor = properties.minor;
   }
   cudaGetLastError();  // what was found is in the facts
-  require_cuda(facts, read_cuda_targets(TUWEN_CUDA_COMPILED));
-  return {device_handle(kApi, ordinal), facts.name, facts.major * 10 + facts.minor};
+  const CudaTargets targets = read_cuda_targets(TUWEN_CUDA_COMPILED);
+  require_cuda(facts, targets);
+  const int capability = facts.major * 10 + facts.minor;
+  return {device_handle(kApi, ordinal), facts.name, capability, has_sm90a(targets, capability)};
 }
 
 }  // namespace tw

@@ -35,6 +35,9 @@ struct CudaTargets {
 // From what CMAKE_CUDA_ARCHITECTURES has: "80-real,90a-real,90-virtual"; "90" is both. Throws malformed.
 CudaTargets read_cuda_targets(std::string_view architectures);
 
+// Whether there is code for sm_90a and the device runs it: products by warpgroups (kernels/cuda/linear_sm90.cu).
+bool has_sm90a(const CudaTargets& targets, int capability);
+
 // Throws unsupported, in one sentence that names what is missing, unless the device can be used: no driver, one too
 // old, a forked process, no device, no such device, a device without kernels (the message lists those compiled).
 void require_cuda(const CudaFacts& facts, const CudaTargets& targets);
@@ -43,6 +46,7 @@ struct CudaDevice {
   DeviceHandle handle;
   std::string name;  // "NVIDIA H200"
   int capability;    // compute capability, 10 major + minor
+  bool sm90a;        // runs code for sm_90a
 
   bool multiplies_e4m3() const { return capability >= 89; }
 };

@@ -24,19 +24,21 @@ struct Sequence {
 //   y[m, n] = f(scale[n] sum_k x[m, k] w[n, k] + bias[n]), or added to y as for linear
 // Accuracy and order of sums as for linear_bf16, with the unit roundoff of y's type.
 struct LinearNarrowArgs {
-  DType type;                // of x and the weights
-  const void* x;             // [rows, k]
-  int64_t x_stride;          // elements
-  const void* weights;       // packed strips, groups of 4 bytes of k: [k / 2][kStrip][2], or [k / 4][kStrip][4] of e4m3
-  const float* scale;        // [columns], or null: 1
-  const float* bias;         // [columns] or null
-  void* y;                   // [rows, columns]
-  DType y_type;              // f32; if not add_to_output also `type`, and bf16 where `type` is e4m3
-  float y_factor;            // e4m3: y holds y_factor times the result
-  int64_t y_stride;          // elements
+  DType type;           // of x and the weights
+  const void* x;        // [rows, k]
+  int64_t x_stride;     // elements
+  const void* weights;  // packed strips, groups of 4 bytes of k: [k / 2][kStrip][2], or [k / 4][kStrip][4] of e4m3;
+                        // or tiles (kernels/weight_tiles.h), where the table says so
+  const float* scale;   // [columns], or null: 1
+  const float* bias;    // [columns] or null
+  void* y;              // [rows, columns]
+  DType y_type;         // f32; if not add_to_output also `type`, and bf16 where `type` is e4m3
+  float y_factor;       // e4m3: y holds y_factor times the result
+  int64_t y_stride;     // elements
   int64_t rows, columns, k;  // k: whole lines of kDepthBytes
   Activation activation;
   bool add_to_output;
+  int64_t skipped = 0;  // of tiles: columns of the first one in front of column 0, a multiple of kStrip
 };
 
 // attention, or attention_full where `full` is set, of every head of every sequence; heads lie side by side in q and
@@ -154,6 +156,7 @@ constexpr int64_t kWidestDeviceHead = 128;
 
 struct DeviceTable {
   const char* name;
+  bool weights_in_tiles;  // of linear_narrow; else in strips
   void (*linear)(DeviceStream, const LinearArgs&);
   void (*linear_narrow)(DeviceStream, const LinearNarrowArgs&);
   void (*attention)(DeviceStream, const AttentionBatchArgs&);

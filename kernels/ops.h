@@ -91,6 +91,7 @@ struct LinearView {
   const float* scale;  // e4m3: [n], what sums are multiplied by
   int64_t n, k;
   const Linear* owner;
+  int64_t skipped = 0;  // columns in front of the range in its first tile (LinearNarrowArgs)
   int64_t item_rows = 0;  // what rows of x belong together by; for Linear::strassen alone
 };
 
@@ -119,7 +120,8 @@ struct Linear {
             fp8.scale.size() == 0 ? nullptr : fp8.scale.as<float>() + first,
             count,
             weights.k(),
-            this};
+            this,
+            weights.skipped_at(first)};
   }
   // All outputs, of items of so many rows.
   LinearView of_items(int64_t rows) const {

@@ -75,7 +75,8 @@ void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, 
                                        .columns = w.n,
                                        .k = depth,
                                        .activation = activation,
-                                       .add_to_output = add_to_output});
+                                       .add_to_output = add_to_output,
+                                       .skipped = w.skipped});
 }
 
 void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w) {

@@ -112,6 +112,7 @@ PackedMatrix PackedMatrix::moved_to(Buffer memory) const {
   m.n_ = n_;
   m.k_ = k_;
   m.depth_ = depth_;
+  m.in_tiles_ = in_tiles_;
   return m;
 }
 
@@ -146,6 +147,31 @@ PackedMatrix PackedMatrix::as_e4m3(const float* factors) const {
       for (int64_t lane = 0; lane < kStrip; ++lane)
         to[(k / kGroup * kStrip + lane) * kGroup + k % kGroup] =
             f32_to_e4m3(bf16_to_f32(from[half_at(k, lane)]) * factors[n0 + lane]);
+  }
+  return result;
+}
+
+// Either layout is of words of four bytes of k.
+PackedMatrix PackedMatrix::as_tiles() const {
+  constexpr int64_t kWord = 4, kTileWords = kTileDepthBytes / kWord;
+  const int64_t words = depth_ * size_of(type_) / kWord, tiles = ceil_div(words, kTileWords);
+  PackedMatrix result;
+  result.memory_ = Buffer(ceil_div(n_, int64_t{kTileColumns}) * tiles * kTileBytes, "weights");
+  result.type_ = type_;
+  result.n_ = n_;
+  result.k_ = k_;
+  result.depth_ = tiles * kTileDepthBytes / size_of(type_);
+  result.in_tiles_ = true;
+  for (int64_t n0 = 0; n0 < n_; n0 += kStrip) {
+    const auto* from = static_cast<const uint32_t*>(strip_at(n0));
+    std::byte* row_of_tiles = result.memory_.data() + n0 / kTileColumns * tiles * kTileBytes;
+    for (int64_t w = 0; w < words; ++w) {
+      std::byte* tile = row_of_tiles + w / kTileWords * kTileBytes;
+      for (int64_t lane = 0; lane < kStrip; ++lane) {
+        const int line = line_of_column(static_cast<int>(n0 % kTileColumns + lane));
+        std::memcpy(tile + swizzled(line, static_cast<int>(w % kTileWords * kWord)), from + w * kStrip + lane, kWord);
+      }
+    }
   }
   return result;
 }

@@ -6,11 +6,12 @@
 #include "core/buffer.h"
 #include "core/dtype.h"
 #include "kernels/kernel_table.h"
+#include "kernels/weight_tiles.h"
 
 namespace tw {
 
 // A weight matrix [n, k] ("out, in", as in checkpoints) in strips of kStrip columns of the product, f32, bf16, f16 or
-// e4m3. Immutable once filled.
+// e4m3; or, for a device, in tiles. Immutable once filled.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
@@ -20,10 +21,13 @@ class PackedMatrix {
   // Rows [first, first + count) of the weight matrix, dense [count, k]; rounded to the type.
   void set_rows(int64_t first, int64_t count, const float* rows);
 
-  // Address of the strip that begins with column `n0`, a multiple of kStrip; null if there is none.
+  // Address of the strip that begins with column `n0`, a multiple of kStrip, or of the tile that has it; null if there
+  // is none.
   const void* strip_at(int64_t n0) const {
-    return memory_.size() == 0 ? nullptr : memory_.as<char>() + n0 * depth_ * size_of(type_);
+    return memory_.size() == 0 ? nullptr : memory_.as<char>() + (n0 - skipped_at(n0)) * depth_ * size_of(type_);
   }
+  // Columns of that tile in front of `n0`; 0 for strips.
+  int64_t skipped_at(int64_t n0) const { return in_tiles_ ? n0 % kTileColumns : 0; }
   const float* f32_strip_at(int64_t n0) const { return static_cast<const float*>(strip_at(n0)); }
   // The same matrix in bf16. This one is f32. Throws out_of_memory.
   PackedMatrix rounded() const;
@@ -32,7 +36,9 @@ class PackedMatrix {
   PackedMatrix rounded_to_e4m3(const float* factors) const;
   // The E4M3 numbers themselves, [k / 4][kStrip][4]. This one came from rounded_to_e4m3() with the same factors.
   PackedMatrix as_e4m3(const float* factors) const;
-  // The same matrix with its strips elsewhere: in memory that a copy of them is in, or on its way to.
+  // The same numbers in tiles (kernels/weight_tiles.h). This one is in strips of bf16, f16 or e4m3.
+  PackedMatrix as_tiles() const;
+  // The same matrix with its strips or tiles elsewhere: in memory that a copy of them is in, or on its way to.
   PackedMatrix moved_to(Buffer memory) const;
   const Buffer& memory() const { return memory_; }
   // Gives the memory back; n(), k() and type() stay.
@@ -49,7 +55,8 @@ class PackedMatrix {
 
   Buffer memory_;
   DType type_ = DType::f32;
-  int64_t n_ = 0, k_ = 0, depth_ = 0;  // depth: k as the strips have it
+  int64_t n_ = 0, k_ = 0, depth_ = 0;  // depth: k as the strips or tiles have it
+  bool in_tiles_ = false;
 };
 
 }  // namespace tw

@@ -90,9 +90,9 @@ std::shared_ptr<const ChineseClip> ChineseClip::load(const Checkpoint& checkpoin
   return model;
 }
 
-std::shared_ptr<const ChineseClip> ChineseClip::on_device(const DeviceHandle& device) const {
+std::shared_ptr<const ChineseClip> ChineseClip::on_device(const Device& device) const {
   if (precision_ == Precision::int8) {
-    throw Error(ErrorCode::unsupported, {.field = std::string("device \"") + device.api->name + "\"",
+    throw Error(ErrorCode::unsupported, {.field = std::string("device \"") + device.handle.api->name + "\"",
                                          .expected = "a model in f32, bf16, f16 or fp8",
                                          .found = "int8",
                                          .note = "there are no kernels for eight-bit products yet"});
@@ -105,17 +105,17 @@ std::shared_ptr<const ChineseClip> ChineseClip::on_device(const DeviceHandle& de
   }
   const std::lock_guard lock(making_copies_);
   for (const DeviceCopy& copy : copies_)
-    if (copy.device == device) return copy.model;
+    if (copy.device == device.handle && copy.table == device.table) return copy.model;
   const Towers towers = !text_ ? Towers::image : !vision_ ? Towers::text : Towers::both;
   std::shared_ptr<ChineseClip> model(new ChineseClip(config_, towers));
   model->upload(*this, device);
-  copies_.push_back({device, model});
+  copies_.push_back({device.handle, device.table, model});
   return model;
 }
 
-void ChineseClip::upload(const ChineseClip& from, const DeviceHandle& device) {
-  const DeviceScope scope(device);
-  WeightUpload upload(*device.api);
+void ChineseClip::upload(const ChineseClip& from, const Device& device) {
+  const DeviceScope scope(device.handle);
+  WeightUpload upload(device);
   if (text_) text_->upload(upload, *from.text_);
   if (vision_) vision_->upload(upload, *from.vision_);
   upload.copy(text_projection_, from.text_projection_);

@@ -46,7 +46,7 @@ class ChineseClip {
 
   // The same model with its weights in a device's memory: made by the first call, kept until this one is gone. Throws
   // unsupported for eight-bit models, and as DeviceScope and Buffer; then nothing is kept. Any thread.
-  std::shared_ptr<const ChineseClip> on_device(const DeviceHandle& device) const;
+  std::shared_ptr<const ChineseClip> on_device(const Device& device) const;
 
   // Calls body(Linear) for the products of every block of the towers that are loaded.
   template <class Body>
@@ -59,7 +59,7 @@ class ChineseClip {
   ChineseClip(const ChineseClipConfig& config, Towers towers);
   // Puts eight-bit or FP8 products in the place of f32 ones, scaled by what a calibration run shows.
   void quantize(const LoadOptions& options);
-  void upload(const ChineseClip& from, const DeviceHandle& device);
+  void upload(const ChineseClip& from, const Device& device);
   // Binds everything once and checks it against the checkpoint.
   void check_fit(WeightBinder& binder, const LoadOptions& options);
   void bind(WeightBinder& binder);
@@ -75,6 +75,7 @@ class ChineseClip {
 
   struct DeviceCopy {
     DeviceHandle device;
+    const DeviceTable* table;
     std::shared_ptr<const ChineseClip> model;
   };
   mutable std::mutex making_copies_;

@@ -69,7 +69,7 @@ Session::Session(std::shared_ptr<const ChineseClip> model, const SessionOptions&
   }
   running_ = model_;
   if (options.device) {
-    running_ = model_->on_device(options.device.handle);
+    running_ = model_->on_device(options.device);
     device_sizes_ = device_sizes(*model_, options);
     device_ = std::make_unique<SessionDevice>(options.device, device_sizes_);
   } else {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "core/device.h"
+#include "kernels/device.h"
 #include "kernels/ops.h"
 
 namespace tw {
@@ -12,7 +12,8 @@ namespace tw {
 class WeightUpload {
  public:
   // Throws as Buffer and DeviceQueue, as everything here does.
-  explicit WeightUpload(const DeviceApi& api) : api_(api), queue_(api) {}
+  explicit WeightUpload(const Device& device)
+      : api_(*device.handle.api), in_tiles_(device.table->weights_in_tiles), queue_(api_) {}
   ~WeightUpload() { queue_.wait_whatever_comes(); }
 
   void copy(Buffer& to, const Buffer& from);
@@ -27,8 +28,10 @@ class WeightUpload {
 
  private:
   void copy(PackedMatrix& to, const PackedMatrix& from);
+  void repack(PackedMatrix& to, PackedMatrix made);
 
   const DeviceApi& api_;
+  const bool in_tiles_;                 // the device's products in bf16, f16 and e4m3 read tiles
   std::vector<PackedMatrix> repacked_;  // on their way
   int64_t repacked_bytes_ = 0;
   std::vector<Buffer> scales_;

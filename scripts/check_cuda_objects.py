@@ -4,8 +4,10 @@
     scripts/check_cuda_objects.py BUILD
 
 Compiles kernels/cuda/*.cu as compile_commands.json of BUILD says and demands that no kernel spills registers or keeps anything in
-local memory, and, where cuobjdump is at hand, that kernels of tensor cores have their instructions (HMMA, QMMA; those of E4M3 on
-architectures that know the type) and none has loads or stores of local memory (LDL, STL). Prints the registers of the largest kernels. Exit status 77: the build has no nvcc."""
+local memory, that ptxas makes products of warpgroups wait for nothing that the source does not wait for, and, where cuobjdump is at
+hand, that kernels of tensor cores have their instructions (HMMA, QMMA; those of E4M3 on architectures that know the type; HGMMA and
+QGMMA for sm_90a) and none has loads or stores of local memory (LDL, STL). Prints the registers of the largest kernels. Exit status
+77: the build has no nvcc."""
 import concurrent.futures
 import json
 import os
@@ -19,6 +21,15 @@ import tempfile
 
 TENSOR_CORE_KERNELS = ("linear_narrow_kernel", "attention_half_kernel")
 TENSOR_CORE = re.compile(r"\b(HMMA\.16816\.F32(\.BF16)?|QMMA\.16832\.F32\.E4M3\.E4M3)\b")
+WARPGROUP_KERNEL, WARPGROUP_ARCH = "linear_sm90_kernel", "sm_90a"  # empty for any other
+WARPGROUP_PRODUCT = {  # by the type in the kernel's name
+    "DTypeE1E": re.compile(r"\bHGMMA\.64x\d+x16\.F32(?!\.BF16)"),
+    "DTypeE2E": re.compile(r"\bHGMMA\.64x\d+x16\.F32\.BF16"),
+    "DTypeE10E": re.compile(r"\bQGMMA\.64x\d+x32\.F32\.E4M3\.E4M3"),
+}
+# "(C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized due to ...", "(C7517) warpgroup.wait is
+# injected ..." and their neighbours.
+SERIALIZED = re.compile(r"^.*\(C75[01]\d\).*$", re.M)
 E4M3_KERNEL = re.compile(r"DTypeE10E")  # as names of template instances have it: core/dtype.h
 WITHOUT_E4M3 = ("sm_80", "sm_86")
 USAGE = re.compile(r"Compiling entry function '(\S+)' for '(\w+)'(.*?)Used (\d+) registers", re.S)
@@ -62,6 +73,9 @@ def check_instructions(source: str, out: pathlib.Path, cuobjdump: str):
                 E4M3_KERNEL.search(name) and arch in WITHOUT_E4M3)
             if promised and not TENSOR_CORE.search(function):
                 yield f"{source}: {name} for {arch} has no tensor-core instruction"
+            if WARPGROUP_KERNEL in name and arch == WARPGROUP_ARCH and not any(
+                    kind in name and product.search(function) for kind, product in WARPGROUP_PRODUCT.items()):
+                yield f"{source}: {name} for {arch} has no product of a warpgroup"
             if match := re.search(r"\b(LDL|STL)\b", function):
                 yield f"{source}: {name} for {arch} has {match.group()}: local memory"
 
@@ -80,6 +94,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for source, out, text in pool.map(lambda c: compile_one(c, pathlib.Path(folder)), commands):
             violations += check_memory(source, text, registers)
+            violations += [f"{source}: {line.strip()}" for line in SERIALIZED.findall(text)]
             if cuobjdump:
                 violations += check_instructions(source, out, cuobjdump)
     for count, arch, name, _ in sorted(registers, reverse=True)[:5]:

@@ -14,7 +14,8 @@ LIBRARY = ("core/", "kernels/", "tokenizer/", "io/", "models/", "api/", "include
 
 # Headers that kernel implementations may use: plain data and arithmetic, no owning types.
 PLAIN = ["core/dtype.h", "core/checked_math.h", "core/tensor.h",
-         "kernels/kernel_table.h", "kernels/device_table.h", "kernels/activation.h", "kernels/resize_args.h"]
+         "kernels/kernel_table.h", "kernels/device_table.h", "kernels/weight_tiles.h", "kernels/activation.h",
+         "kernels/resize_args.h"]
 # folder prefix of the including file -> prefixes it may include; the longest matching prefix counts.
 ALLOWED = {
     "core/": ["core/"],

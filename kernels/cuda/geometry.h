@@ -5,6 +5,7 @@
 
 #include "core/checked_math.h"
 #include "kernels/cuda/launch.h"
+#include "kernels/weight_tiles.h"
 
 namespace tw::cuda {
 
@@ -53,6 +54,32 @@ inline Geometry linear_narrow_grid(int64_t rows, int64_t columns, int tile_rows)
   return {.blocks_x = ceil_div(rows, int64_t{tile_rows}) * ceil_div(columns, int64_t{kNarrowColumns}),
           .threads = kNarrowThreads,
           .shared_bytes = narrow_shared_bytes(tile_rows)};
+}
+
+// The same by warpgroups (linear_sm90.cu): a block computes rows x 128 as well, by two warpgroups; k in steps of 128
+// bytes, and a ring of as many stages as the blocks that share a multiprocessor have room for. What a swizzle repeats
+// after has to be aligned, and dynamic shared memory need not be.
+constexpr int kGroupThreads = 128, kSm90Threads = 2 * kGroupThreads, kSwizzleBytes = 1024;
+constexpr int sm90_blocks(DType type, int tile_rows) { return tile_rows == kTallTile && type == DType::e4m3 ? 1 : 2; }
+constexpr int sm90_stages(DType type, int tile_rows) {
+  return tile_rows == kLowTile ? 4 : sm90_blocks(type, tile_rows) == 1 ? 6 : 3;
+}
+constexpr int sm90_stage_bytes(int tile_rows) { return (tile_rows + kTileColumns) * kTileDepthBytes; }
+inline Geometry sm90_grid(DType type, int64_t rows, int64_t columns, int tile_rows) {
+  return {.blocks_x = ceil_div(rows, int64_t{tile_rows}) * ceil_div(columns, int64_t{kTileColumns}),
+          .threads = kSm90Threads,
+          .shared_bytes = sm90_stages(type, tile_rows) * sm90_stage_bytes(tile_rows) + kSwizzleBytes};
+}
+// Blocks that run at the same time share rows and columns, so that what they read stays in L2: down 16 rows of tiles,
+// then across.
+struct TilePlace {
+  int64_t row, column;
+};
+constexpr TilePlace sm90_tile(int64_t block, int64_t row_tiles, int64_t column_tiles) {
+  constexpr int64_t kBand = 16;
+  const int64_t first = block / (kBand * column_tiles) * kBand, in_band = block % (kBand * column_tiles);
+  const int64_t rows = row_tiles - first < kBand ? row_tiles - first : kBand;
+  return {first + in_band % rows, in_band / rows};
 }
 
 // Attention in f32: a block has 16 queries of one head, four a warp; keys come 32 at a time, columns of the result in

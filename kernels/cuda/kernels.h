@@ -12,6 +12,9 @@ void linear(Stream stream, const LinearArgs& p);
 void linear_narrow(Stream stream, const LinearNarrowArgs& p);
 // The same with tiles of kTallTile or kLowTile rows; the bits do not depend on it.
 void linear_narrow_in_tiles(Stream stream, const LinearNarrowArgs& p, int tile_rows);
+// Of weights in tiles, on devices that run code for sm_90a.
+void linear_sm90(Stream stream, const LinearNarrowArgs& p);
+void linear_sm90_in_tiles(Stream stream, const LinearNarrowArgs& p, int tile_rows);
 void attention(Stream stream, const AttentionBatchArgs& p);
 void attention_half(Stream stream, const AttentionBatchArgs& p);
 void layer_norm(Stream stream, const LayerNormBatchArgs& p);

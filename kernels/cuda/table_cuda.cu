@@ -3,10 +3,12 @@
 #include "kernels/cuda/kernels.h"
 
 namespace tw {
+namespace {
 
-const DeviceTable& cuda_table() {
-  static constexpr DeviceTable kTable = {
+constexpr DeviceTable table() {
+  return {
       .name = "cuda",
+      .weights_in_tiles = false,
       .linear = cuda::linear,
       .linear_narrow = cuda::linear_narrow,
       .attention = cuda::attention,
@@ -29,7 +31,21 @@ const DeviceTable& cuda_table() {
       .f32_to_bf16 = cuda::f32_to_bf16,
       .f32_to_f16 = cuda::f32_to_f16,
   };
-  return kTable;
 }
+
+constexpr DeviceTable table_sm90() {
+  DeviceTable t = table();
+  t.name = "cuda sm_90a";
+  t.weights_in_tiles = true;
+  t.linear_narrow = cuda::linear_sm90;
+  return t;
+}
+
+constexpr DeviceTable kTable = table(), kTableSm90 = table_sm90();
+
+}  // namespace
+
+const DeviceTable& cuda_table() { return kTable; }
+const DeviceTable& cuda_table_sm90() { return kTableSm90; }
 
 }  // namespace tw

@@ -8,6 +8,8 @@ SESSION = "models/session.cpp"
 CUDA_LINEAR = "kernels/cuda/linear.cu"
 CUDA_LINEAR_NARROW = "kernels/cuda/linear_narrow.cu"
 CUDA_NARROW_RESULTS = "kernels/cuda/narrow_results.h"
+CUDA_SM90, CUDA_SM90_OPS = "kernels/cuda/linear_sm90.cu", "kernels/cuda/device_ops_sm90.h"
+WEIGHT_TILES = "kernels/weight_tiles.h"
 CUDA_ATTENTION = "kernels/cuda/attention.cu"
 CUDA_ATTENTION_HALF = "kernels/cuda/attention_half.cu"
 CUDA_RESIZE = "kernels/cuda/resize.cu"
@@ -222,10 +224,131 @@ CUDA = [
         "fp8-gathered-bytes", "kernels/cuda/inputs.cu", "rows of E4M3 are taken for bf16",
         "} else if (p.x_type == DType::e4m3) {",
         "} else if (p.x_type == DType::i8) {"),
+    # Products by warpgroups.
+    cuda(
+        "sm90-swizzle", WEIGHT_TILES, "chunks change places in a pattern of four lines",
+        "(line % 8)) * 16",
+        "(line % 4)) * 16"),
+    cuda(
+        "sm90-columns", WEIGHT_TILES, "columns lie in tiles in their order",
+        "return column - among_32 + 8 * pair + 2 * thread + column % 2;",
+        "return column + 0 * (pair + thread);"),
+    cuda(
+        "sm90-descriptor-stride", CUDA_SM90_OPS, "the next eight lines are looked for behind four",
+        "kEightLines = 1024",
+        "kEightLines = 512"),
+    cuda(
+        "sm90-descriptor-swizzle", CUDA_SM90_OPS, "operands are said to lie in the 64-byte swizzle",
+        "kSwizzle128 = 1;",
+        "kSwizzle128 = 2;"),
+    cuda(
+        "sm90-descriptor-step", CUDA_SM90_OPS, "the next instruction multiplies half of the same k",
+        "static_cast<uint64_t>(byte / 16)",
+        "static_cast<uint64_t>(byte / 32)"),
+    cuda(
+        "sm90-alignment", CUDA_SM90, "stages begin where dynamic shared memory does",
+        "(kSwizzleBytes - shared_address(dynamic) % kSwizzleBytes) % kSwizzleBytes",
+        "0 * shared_address(dynamic)"),
+    cuda(
+        "sm90-parity", CUDA_SM90, "every round waits for the first one's copies",
+        "step / kStages % 2);",
+        "0);"),
+    cuda(
+        "sm90-arrivals", CUDA_SM90, "a stage is full without the weights",
+        "kSm90Threads + 1);",
+        "kSm90Threads);"),
+    cuda(
+        "sm90-bytes", CUDA_SM90, "half of the weights are waited for",
+        "barrier_arrive_expecting(full, kTileBytes);",
+        "barrier_arrive_expecting(full, kTileBytes / 2);"),
+    cuda(
+        "sm90-wait-full", CUDA_SM90, "a step is multiplied before it is there",
+        "    barrier_wait(stages.full + stage, step / kStages % 2);\n",
+        ""),
+    cuda(
+        "sm90-proxy-fence", CUDA_SM90, "rows may be multiplied as they were before they came",
+        "    proxy_fence();  // rows came by cp.async\n",
+        ""),
+    cuda(
+        "sm90-proxy-fence-init", CUDA_SM90, "bulk copies may find barriers as they were before",
+        "  // each one's rows, and the weights\n    proxy_fence();\n",
+        "  // each one's rows, and the weights\n"),
+    cuda(
+        "sm90-sums-fence", CUDA_SM90, "products may add to sums as they were before",
+        "  wgmma_fence(sum);\n",
+        ""),
+    cuda(
+        "sm90-wait-step", CUDA_SM90, "a stage is filled again while it is multiplied",
+        "      wgmma_wait<1>(sum);\n",
+        ""),
+    cuda(
+        "sm90-wait-last", CUDA_SM90, "sums are stored before the last step is added",
+        "  if constexpr (kType != DType::e4m3) wgmma_wait<0>(sum);\n",
+        ""),
+    cuda(
+        "sm90-barrier", CUDA_SM90, "a stage is filled again while others multiply it",
+        "      __syncthreads();  // the step before has been read by all\n",
+        ""),
+    cuda(
+        "sm90-ahead", CUDA_SM90, "the stage that is multiplied is filled again",
+        "kAhead = kStages - 1;",
+        "kAhead = kStages;"),
+    cuda(
+        "sm90-promotion", CUDA_SM90, "sums of E4M3 stay in the tensor cores",
+        "if constexpr (kType == DType::e4m3) {\n      // Tensor",
+        "if constexpr (kType == DType::f64) {\n      // Tensor"),
+    cuda(
+        "sm90-first-product", CUDA_SM90, "partial sums begin with what registers held",
+        "begin_step<kType, false>(part, x, w);",
+        "begin_step<kType, true>(part, x, w);"),
+    cuda(
+        "sm90-depth", CUDA_SM90, "what lies behind a row is multiplied with zeros, which NaN survives",
+        "const bool in_depth = k0 + byte < p.depth;",
+        "const bool in_depth = true;"),
+    cuda(
+        "sm90-rows", CUDA_SM90, "the row behind the last is read",
+        "in_depth && p.row0 + r < p.rows;",
+        "in_depth && p.row0 + r <= p.rows;"),
+    cuda(
+        "sm90-sixteens", CUDA_SM90, "rows are taken for aligned to 16 bytes whose stride is not",
+        "% kChunk == 0 && x_stride % kChunk == 0)",
+        "% kChunk == 0)"),
+    cuda(
+        "sm90-neighbour", CUDA_SM90, "lanes give away what they keep",
+        "odd ? v[j] : v[4 + j], 1);",
+        "odd ? v[4 + j] : v[j], 1);"),
+    cuda(
+        "sm90-halves", CUDA_SM90, "both halves of the rows are the first",
+        "v[j] = half == 0 ? sum[at] : sum[at + 2];",
+        "v[j] = sum[at];"),
+    cuda(
+        "sm90-skipped", CUDA_SM90, "a product begins with its tile",
+        "tile.column * kTileColumns + column - p.skipped)",
+        "tile.column * kTileColumns + column)"),
+    cuda(
+        "sm90-skipped-tiles", CUDA_SM90, "columns that were skipped take others' blocks",
+        "launch(sm90_grid(kType, p.rows, p.skipped + p.columns, tile_rows)",
+        "launch(sm90_grid(kType, p.rows, p.columns, tile_rows)"),
+    cuda(
+        "sm90-band", "kernels/cuda/geometry.h", "the last band of tiles is as high as all others",
+        "const int64_t rows = row_tiles - first < kBand ? row_tiles - first : kBand;",
+        "const int64_t rows = kBand;"),
+    cuda(
+        "sm90-strips", "models/weight_upload.cpp", "weights of two bytes come in strips",
+        "const bool in_tiles = in_tiles_ &&",
+        "const bool in_tiles = false &&"),
+    cuda(
+        "sm90-view", "kernels/ops_device.cpp", "a range of columns begins with its tile",
+        ".skipped = w.skipped",
+        ".skipped = 0 * w.skipped"),
+    Mutation(
+        "sm90-device", "core/device_cuda.cpp", "code for sm_90a is taken to run on whatever is newer",
+        "return capability == 90 &&",
+        "return capability >= 90 &&", tests=("test_core",)),
     cuda(
         "cuda-copy-kept", "models/chinese_clip.cpp", "every session has a copy of the weights of its own",
-        "if (copy.device == device) return copy.model;",
-        "if (copy.device == device && false) return copy.model;"),
+        "if (copy.device == device.handle && copy.table == device.table)",
+        "if (copy.device == device.handle && false)"),
     cuda(
         "cuda-shape-longest", SESSION, "texts of other lengths pass for the same shape",
         "longest = std::max(longest, length);",

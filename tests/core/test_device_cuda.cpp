@@ -58,6 +58,14 @@ TEST_CASE("cuda device: a build has code for what it was compiled for, and no ot
     CHECK_THROWS_WITH(read_cuda_targets(bad), Catch::Matchers::Contains("CUDA architectures"));
 }
 
+TEST_CASE("cuda device: code for sm_90a is for compute capability 9.0 alone, where it was compiled") {
+  CHECK(has_sm90a(read_cuda_targets(kDefault), 90));
+  CHECK(has_sm90a(read_cuda_targets("90a"), 90));
+  for (const int capability : {80, 86, 89, 100, 120}) CHECK_FALSE(has_sm90a(read_cuda_targets(kDefault), capability));
+  for (const char* targets : {"80-real,90-virtual", "90", "90-real", "100a-real,90-virtual"})
+    CHECK_FALSE(has_sm90a(read_cuda_targets(targets), 90));
+}
+
 TEST_CASE("cuda device: each thing that is missing has its own sentence") {
   CudaFacts f = h200();
   f.driver_version = 0;

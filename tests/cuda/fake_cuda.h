@@ -18,5 +18,9 @@ inline Device fake_device() {
   leave_kernels_to_driver();
   return {device_handle(kFake, 1), &cuda_table(), "fake", true};
 }
+inline Device fake_device_sm90() {
+  leave_kernels_to_driver();
+  return {device_handle(kFake, 1), &cuda_table_sm90(), "fake", true};
+}
 
 }  // namespace tw::test

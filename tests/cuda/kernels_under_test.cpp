@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/checked_math.h"
 #include "kernels/cuda/kernels.h"
+#include "kernels/weight_tiles.h"
 #include "tests/cuda/staged.h"
 
 namespace tw::test {
@@ -23,12 +25,13 @@ void linear(LinearArgs p) {
   s.finish();
 }
 
+// `weight_bytes`: of all columns.
 template <class Launch>
-void linear_narrow(LinearNarrowArgs p, Launch launch) {
+void linear_narrow(LinearNarrowArgs p, int64_t weight_bytes, Launch launch) {
   Staged s("linear_narrow");
   const int64_t each = size_of(p.type);
   p.x = s.bytes_in(p.x, extent(p.rows, p.x_stride, p.k) * each);
-  p.weights = s.bytes_in(p.weights, strips(p.columns) * p.k * each);
+  p.weights = s.bytes_in(p.weights, weight_bytes);
   p.scale = s.in(p.scale, p.columns);
   p.bias = s.in(p.bias, p.columns);
   p.y = s.bytes_out(p.y, extent(p.rows, p.y_stride, p.columns) * size_of(p.y_type));
@@ -52,7 +55,7 @@ void linear_bf16(const LinearBf16Args& p) {
                  .k = p.k,
                  .activation = p.activation,
                  .add_to_output = p.add_to_output},
-                cuda::linear_narrow);
+                strips(p.columns) * p.k * kHalf, cuda::linear_narrow);
 }
 
 void attend(AttentionBatchArgs p) {
@@ -224,8 +227,14 @@ void convert(const ConvertArgs& p) {
 }  // namespace
 
 void linear_narrow_in_tiles(const LinearNarrowArgs& p, int tile_rows) {
-  linear_narrow(p,
+  linear_narrow(p, strips(p.columns) * p.k * size_of(p.type),
                 [=](DeviceStream stream, const auto& args) { cuda::linear_narrow_in_tiles(stream, args, tile_rows); });
+}
+void linear_sm90_in_tiles(const LinearNarrowArgs& p, int tile_rows) {
+  const int64_t bytes =
+      round_up(p.skipped + p.columns, kTileColumns) * round_up(p.k * size_of(p.type), kTileDepthBytes);
+  linear_narrow(p, bytes,
+                [=](DeviceStream stream, const auto& args) { cuda::linear_sm90_in_tiles(stream, args, tile_rows); });
 }
 void attention_batch(const AttentionBatchArgs& p) { attend(p); }
 void layer_norm_batch(const LayerNormBatchArgs& p) { layer_norm(p); }

@@ -11,6 +11,8 @@ namespace tw::test {
 const KernelTable& kernels_under_test();
 
 void linear_narrow_in_tiles(const LinearNarrowArgs& p, int tile_rows);
+// Weights in tiles; only where has_sm90().
+void linear_sm90_in_tiles(const LinearNarrowArgs& p, int tile_rows);
 void attention_batch(const AttentionBatchArgs& p);  // of any type
 void layer_norm_batch(const LayerNormBatchArgs& p);
 void convert_to_f16(const ConvertArgs& p);

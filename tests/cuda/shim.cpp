@@ -19,6 +19,8 @@ Device device_under_test() {
   return fake_device();
 }
 
+bool has_sm90() { return true; }
+
 DeviceHandle memory_under_test() { return memory; }
 void set_memory_under_test(const DeviceHandle& device) {
   leave_kernels_to_driver();

@@ -1,5 +1,6 @@
 // Launch geometry: every row, column and query has a block, and what a launch asks for is what devices have.
 #include <catch2/catch.hpp>
+#include <vector>
 
 #include "kernels/cuda/geometry.h"
 #include "kernels/device_table.h"
@@ -51,6 +52,35 @@ TEST_CASE("geometry: products") {
         check_limits(g);
         CHECK(g.blocks_x * tile * kNarrowColumns >= rows * columns);
       }
+    }
+  }
+}
+
+TEST_CASE("geometry: products by warpgroups") {
+  constexpr int64_t kSharedOfSm90 = 228 * 1024, kReserved = 1024;  // bytes of a multiprocessor, and for each block
+  for (const int tile : {kLowTile, kTallTile}) {
+    for (const DType type : {DType::bf16, DType::f16, DType::e4m3}) {
+      const Geometry g = sm90_grid(type, 257, 4096, tile);
+      CHECK(g.blocks_x == (tile == kTallTile ? 3 : 5) * 32);
+      CHECK(g.threads == 256);
+      const int64_t barriers = round_up(int64_t{sm90_stages(type, tile)} * 8, int64_t{128});
+      CHECK(sm90_blocks(type, tile) * (g.shared_bytes + barriers + kReserved) <= kSharedOfSm90);
+      CHECK(sm90_stage_bytes(tile) % kSwizzleBytes == 0);
+      CHECK(sm90_stages(type, tile) >= 3);  // one is multiplied, one has been read, one comes
+    }
+  }
+  CHECK(sm90_grid(DType::bf16, 0, 4096, kLowTile).blocks_x == 0);
+  // Every tile has one block, and few rows or columns are under way at a time.
+  for (const int64_t rows : {1, 5, 16, 17, 40}) {
+    for (const int64_t columns : {1, 6, 24}) {
+      std::vector<int> seen(static_cast<size_t>(rows * columns));
+      for (int64_t block = 0; block < rows * columns; ++block) {
+        const TilePlace t = sm90_tile(block, rows, columns);
+        REQUIRE((t.row >= 0 && t.row < rows && t.column >= 0 && t.column < columns));
+        ++seen[static_cast<size_t>(t.row * columns + t.column)];
+        CHECK(t.row / 16 == block / (16 * columns));
+      }
+      CHECK(seen == std::vector<int>(seen.size(), 1));
     }
   }
 }

@@ -124,13 +124,30 @@ TEST_CASE("cuda session: weights are on a device once, for all its sessions, as 
     const Session second(model, {.device = fake_device()});
     CHECK(fake.memory.size() == with_one + 3);  // activations and inputs
     CHECK(fake.calls - calls == 11);
-    CHECK(model->on_device(fake_device().handle)->weight_bytes() == model->weight_bytes());
+    CHECK(model->on_device(fake_device())->weight_bytes() == model->weight_bytes());
     CHECK(fake.streams.size() == 4);
   }
   CHECK_FALSE(fake.memory.empty());
   CHECK(fake.mapped.empty());
   model.reset();
   CHECK(fake.nothing_left());
+}
+
+TEST_CASE("cuda session: a device of sm_90a computes what others do, from weights in tiles") {
+  Driver fake;
+  driver = &fake;
+  const Inputs in(tiny_config());
+  for (const Precision precision : {Precision::f32, Precision::bf16, Precision::f16, Precision::fp8}) {
+    const auto model = load(tiny_config(), precision);
+    Session others(model, {.device = fake_device()}), device(model, {.device = fake_device_sm90()}),
+        small(model, {.max_rows = 1, .device = fake_device_sm90()});
+    const std::vector<float> expected = encode_all(others, in), found = encode_all(device, in);
+    // In sums of f32, whose order is another, and then in roundings.
+    CHECK(largest_difference(found, expected) <= (precision == Precision::f32 ? 0 : 0.02));
+    CHECK(encode_all(small, in) == found);
+    CHECK(encode_all(device, in) == found);
+    CHECK(model->on_device(fake_device_sm90()) != model->on_device(fake_device()));
+  }
 }
 
 TEST_CASE("cuda session: whichever call of the driver fails, there is one error, nothing leaks, and the CPU goes on") {

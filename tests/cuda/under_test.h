@@ -13,6 +13,9 @@ namespace tw::test {
 // For sessions. On the shim its memory and streams are a fake driver's.
 Device device_under_test();
 
+// Whether it runs code for sm_90a.
+bool has_sm90();
+
 // The device whose memory single operations need copies in; none where kernels read the host's memory where it lies.
 DeviceHandle memory_under_test();
 

@@ -17,7 +17,10 @@ CudaDevice card;
 
 }  // namespace
 
-Device device_under_test() { return {card.handle, &cuda_table(), card.name, card.multiplies_e4m3()}; }
+Device device_under_test() {
+  return {card.handle, card.sm90a ? &cuda_table_sm90() : &cuda_table(), card.name, card.multiplies_e4m3()};
+}
+bool has_sm90() { return card.sm90a; }
 DeviceHandle memory_under_test() { return card.handle; }
 void in_every_order(const std::function<void()>& body) { body(); }
 uint64_t bank_conflicts() { return 0; }
