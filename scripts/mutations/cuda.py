@@ -332,7 +332,7 @@ CUDA = [
     cuda(
         "sm90-band", "kernels/cuda/geometry.h", "the last band of tiles is as high as all others",
         "const int64_t rows = row_tiles - first < kBand ? row_tiles - first : kBand;",
-        "const int64_t rows = kBand;"),
+        "const int64_t rows = row_tiles - first < 0 ? row_tiles - first : kBand;"),
     cuda(
         "sm90-strips", "models/weight_upload.cpp", "weights of two bytes come in strips",
         "const bool in_tiles = in_tiles_ &&",

@@ -82,7 +82,7 @@ inline void check_integers(const NarrowProduct& product) {
                           {cuda::kLowTile, group, 3, DType::f32, true, 112},
                           {cuda::kTallTile, 0, 7, DType::f32, true},
                           {cuda::kTallTile, 0, 7, DType::e4m3, false, 16},
-                          {cuda::kLowTile, group, 3, DType::bf16, false}}) {
+                          {cuda::kLowTile, 2 * group, 3, DType::bf16, false}}) {
       const std::vector<uint8_t> packed = product.pack(type, w, columns, k, c.skipped);
       const DType y_type = c.y == DType::f32 || type == DType::e4m3 ? c.y : type;
       const int64_t stride = columns + c.y_gap;

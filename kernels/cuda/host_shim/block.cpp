@@ -182,17 +182,24 @@ void Block::run(const Index3& index, const Settings& settings, uint64_t& random)
   for (size_t running = threads_.size(); running > 0;) {
     bool moved = false;
     put_in_order(settings, random);
-    for (const size_t i : order_) {
-      Thread& t = *threads_[i];
-      if (t.state != State::ready) continue;
-      moved = true;
-      current_ = &t;
-      t.fiber.resume();
-      if (!error_.empty()) throw BlockError(error_);
-      if (t.fiber.ended()) {
-        end(t);
-        --running;
+    for (size_t i = 0, first_of_warp = 0, moves = 0; i < order_.size();) {
+      Thread& t = *threads_[order_[i]];
+      if (t.state == State::ready) {
+        moved = true;
+        ++moves;
+        current_ = &t;
+        t.fiber.resume();
+        if (!error_.empty()) throw BlockError(error_);
+        if (t.fiber.ended()) {
+          end(t);
+          --running;
+        }
       }
+      ++i;
+      if (i < order_.size() && threads_[order_[i]]->number / kWarp == t.number / kWarp) continue;
+      if (settings.order == Order::reverse && moves != 0) i = first_of_warp;  // once more
+      first_of_warp = i;
+      moves = 0;
     }
     if (!moved && !deliver(settings, random)) throw BlockError("every thread waits: " + who_waits());
   }

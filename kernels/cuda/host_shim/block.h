@@ -29,8 +29,8 @@ struct Launch {
   size_t shared_bytes = 0;
 };
 
-// In which order threads that could run do run. Results must not depend on it: a test that runs a kernel in several has
-// looked for missing barriers.
+// In which order threads that could run do run: all of them in turn, or (reverse) each warp for as long as it waits for
+// no other. Results must not depend on it: a test that runs a kernel in several has looked for missing barriers.
 enum class Order { forward, reverse, shuffled };
 
 struct Settings {
