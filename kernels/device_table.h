@@ -22,7 +22,8 @@ struct Sequence {
 
 // The product of numbers that tensor cores multiply, bf16, f16 or e4m3, with f32 sums:
 //   y[m, n] = f(scale[n] sum_k x[m, k] w[n, k] + bias[n]), or added to y as for linear
-// Accuracy and order of sums as for linear_bf16, with the unit roundoff of y's type.
+// Accuracy and order of sums as for linear_bf16, with the unit roundoff of y's type; a device may keep but 14 bits of
+// the sum of each 128 products of e4m3.
 struct LinearNarrowArgs {
   DType type;           // of x and the weights
   const void* x;        // [rows, k]

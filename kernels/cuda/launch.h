@@ -24,8 +24,11 @@ void launch(const Geometry& g, Stream stream, void (*kernel)(Parameters...), con
   if (g.blocks_x == 0 || g.blocks_y == 0 || g.blocks_z == 0) return;
 #ifdef __CUDACC__
   constexpr int64_t kWithoutAsking = 48 * 1024;
-  if (g.shared_bytes > kWithoutAsking)
+  if (g.shared_bytes > kWithoutAsking) {
     cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(g.shared_bytes));
+    // Room for as many blocks as the kernel is made for, not for one.
+    cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared);
+  }
   const dim3 grid(static_cast<unsigned>(g.blocks_x), static_cast<unsigned>(g.blocks_y),
                   static_cast<unsigned>(g.blocks_z));
   kernel<<<grid, static_cast<unsigned>(g.threads), static_cast<size_t>(g.shared_bytes),
