@@ -9,6 +9,7 @@ CUDA_LINEAR = "kernels/cuda/linear.cu"
 CUDA_LINEAR_NARROW = "kernels/cuda/linear_narrow.cu"
 CUDA_NARROW_RESULTS = "kernels/cuda/narrow_results.h"
 CUDA_SM90, CUDA_SM90_OPS = "kernels/cuda/linear_sm90.cu", "kernels/cuda/device_ops_sm90.h"
+CUDA_SHIM_SM90 = "kernels/cuda/host_shim/sm90.cpp"
 WEIGHT_TILES = "kernels/weight_tiles.h"
 CUDA_ATTENTION = "kernels/cuda/attention.cu"
 CUDA_ATTENTION_HALF = "kernels/cuda/attention_half.cu"
@@ -341,6 +342,14 @@ CUDA = [
         "sm90-view", "kernels/ops_device.cpp", "a range of columns begins with its tile",
         ".skipped = w.skipped",
         ".skipped = 0 * w.skipped"),
+    cuda(
+        "sm90-shim-rows", CUDA_SHIM_SM90, "the emulated layout of sums itself",
+        "static_cast<size_t>(row % 8 * 4)",
+        "static_cast<size_t>(row / 2 * 4)"),
+    cuda(
+        "sm90-shim-bits", CUDA_SHIM_SM90, "emulated sums of E4M3 have all their digits",
+        "constexpr int kBits = 14;",
+        "constexpr int kBits = 24;"),
     Mutation(
         "sm90-device", "core/device_cuda.cpp", "code for sm_90a is taken to run on whatever is newer",
         "return capability == 90 &&",
