@@ -91,7 +91,7 @@ struct LinearView {
   const float* scale;  // e4m3: [n], what sums are multiplied by
   int64_t n, k;
   const Linear* owner;
-  int64_t skipped = 0;  // columns in front of the range in its first tile (LinearNarrowArgs)
+  int64_t skipped = 0;    // columns in front of the range in its first tile (LinearNarrowArgs)
   int64_t item_rows = 0;  // what rows of x belong together by; for Linear::strassen alone
 };
 

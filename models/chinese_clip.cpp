@@ -98,7 +98,7 @@ std::shared_ptr<const ChineseClip> ChineseClip::on_device(const Device& device) 
                                          .note = "there are no kernels for eight-bit products yet"});
   }
   if (plan_ == Plan::fast) {
-    throw Error(ErrorCode::unsupported, {.field = std::string("device \"") + device.api->name + "\"",
+    throw Error(ErrorCode::unsupported, {.field = std::string("device \"") + device.handle.api->name + "\"",
                                          .expected = "a model with the exact plan",
                                          .found = "fast",
                                          .note = "there are no such products on a device"});

@@ -125,8 +125,8 @@ Checkpoint prune_heads(const Checkpoint& self, const std::vector<int64_t>& layer
 }
 
 std::unique_ptr<SharedSession> load(const Checkpoint& self, const std::string& dtype, int threads,
-                                    const std::string& device) {
-  const tuwen_load_options options = load_options_of(dtype, threads);
+                                    const std::string& device, const std::string& plan) {
+  const tuwen_load_options options = load_options_of(dtype, plan, threads);
   auto session_options = make<tuwen_session_options>();
   session_options.threads = threads;
   session_options.device = device.c_str();
@@ -156,7 +156,8 @@ void bind_checkpoint(nb::module_& module) {
             check(tuwen_checkpoint_save(self.get(), directory.c_str()));
           },
           nb::arg("directory"), nb::call_guard<nb::gil_scoped_release>(), "Writes config.json and model.safetensors.")
-      .def("load", &load, nb::arg("dtype") = "float32", nb::arg("threads") = 0, nb::arg("device") = "cpu");
+      .def("load", &load, nb::arg("dtype") = "float32", nb::arg("threads") = 0, nb::arg("device") = "cpu",
+           nb::arg("plan") = "exact");
 }
 
 }  // namespace tuwen::python

@@ -214,9 +214,12 @@ nb::ndarray<nb::numpy, float> logits(SharedSession& self, const F32Array& texts,
 
 }  // namespace
 
-tuwen_load_options load_options_of(const std::string& dtype, int threads) {
+tuwen_load_options load_options_of(const std::string& dtype, const std::string& plan, int threads) {
+  if (plan != "exact" && plan != "fast")
+    raise(PyExc_ValueError, "plan: expected \"exact\" or \"fast\", found \"" + plan + "\"");
   auto options = make<tuwen_load_options>();
   options.precision = precision_of(dtype);
+  options.plan = plan == "fast" ? TUWEN_FAST : TUWEN_EXACT;
   options.threads = threads;
   options.allow_unexpected = 1;
   options.without_processor = 1;

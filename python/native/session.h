@@ -34,7 +34,8 @@ class SharedSession {
   double text_cost_ = 0, image_cost_ = 0;
 };
 
-// Of "float32", "bfloat16", "float16", "int8" or "float8_e4m3fn"; raises ValueError for another dtype.
-tuwen_load_options load_options_of(const std::string& dtype, int threads);
+// Of "float32", "bfloat16", "float16", "int8" or "float8_e4m3fn", and of "exact" or "fast"; raises ValueError for
+// another dtype or plan.
+tuwen_load_options load_options_of(const std::string& dtype, const std::string& plan, int threads);
 
 }  // namespace tuwen::python

@@ -43,6 +43,7 @@ class PreTrainedModel:
         dtype: Any = None,
         threads: int = 0,
         device: Any = "cpu",
+        plan: str = "exact",
         add_pooling_layer: bool = True,
     ) -> None:
         """With random weights, drawn as the reference draws them; the same seed gives the same ones."""
@@ -55,20 +56,21 @@ class PreTrainedModel:
         _check_config(config)
         seed = int.from_bytes(os.urandom(8), "little") if seed is None else int(seed)
         checkpoint = Checkpoint.random(_json(config), seed, add_pooling_layer)
-        self._set_up(config, checkpoint, _dtype_name(dtype), threads, device)
+        self._set_up(config, checkpoint, _dtype_name(dtype), threads, device, plan)
 
-    def _set_up(self, config: Any, checkpoint: Checkpoint, dtype: str, threads: int, device: Any) -> None:
+    def _set_up(self, config: Any, checkpoint: Checkpoint, dtype: str, threads: int, device: Any, plan: str) -> None:
         self.config = config
         self._checkpoint = checkpoint
         self._dtype = dtype
         self._threads = int(threads)
         self._device = _usable_device(device)
+        self._plan = plan
         self._session = self._load(checkpoint)
 
     def _load(self, checkpoint: Checkpoint) -> Any:
         if self._dtype == "float16" and self._device == "cpu":
             raise ValueError("dtype: float16 is for CUDA devices, on the CPU expected float32, bfloat16 or int8")
-        return checkpoint.load(self._dtype, self._threads, self._device)
+        return checkpoint.load(self._dtype, self._threads, self._device, self._plan)
 
     @classmethod
     def from_pretrained(
@@ -81,12 +83,14 @@ class PreTrainedModel:
         torch_dtype: Any = None,
         threads: int = 0,
         device: Any = "cpu",
+        plan: str = "exact",
         **kwargs: Any,
     ) -> Any:
         """Of a directory, or a model id that lies in the local Hugging Face cache.
 
         `dtype` is "float32", "bfloat16", "int8", "float8_e4m3fn" or, on a CUDA device, "float16", `threads` 0 for all CPUs that this
-        process may use, `device` "cpu", "cuda" or "cuda:N"; where there is no such device a warning says why, and the CPU is used. Other keywords
+        process may use, `device` "cpu", "cuda" or "cuda:N"; where there is no such device a warning says why, and the CPU is used.
+        `plan` "fast" computes large float32 products of pictures by Strassen's algorithm, on the CPU, with more memory. Other keywords
         that are attributes of the configuration override it. With `state_dict` the weights are taken from there, and
         with a configuration object beside it the path may be None."""
         where = {key: kwargs.pop(key) for key in _WHERE if key in kwargs}
@@ -110,7 +114,7 @@ class PreTrainedModel:
         else:
             checkpoint = cls._own_part(Checkpoint.open(directory), options).with_config(_json(config))
         model = cls.__new__(cls)
-        model._set_up(config, checkpoint, _dtype_name(dtype if dtype is not None else torch_dtype), threads, device)
+        model._set_up(config, checkpoint, _dtype_name(dtype if dtype is not None else torch_dtype), threads, device, plan)
         return model
 
     @classmethod

@@ -125,7 +125,7 @@ class ChineseCLIPModel(PreTrainedModel):
     def text_model(self) -> ChineseCLIPTextModel:
         """The text tower as a model of its own, with its own threads."""
         model = ChineseCLIPTextModel.__new__(ChineseCLIPTextModel)
-        model._set_up(self.config.text_config, self._checkpoint.tower("text"), self._dtype, self._threads, self._device)
+        model._set_up(self.config.text_config, self._checkpoint.tower("text"), self._dtype, self._threads, self._device, self._plan)
         model._pools = False
         return model
 
@@ -133,7 +133,7 @@ class ChineseCLIPModel(PreTrainedModel):
     def vision_model(self) -> ChineseCLIPVisionModel:
         """The image tower as a model of its own, with its own threads."""
         model = ChineseCLIPVisionModel.__new__(ChineseCLIPVisionModel)
-        model._set_up(self.config.vision_config, self._checkpoint.tower("vision"), self._dtype, self._threads, self._device)
+        model._set_up(self.config.vision_config, self._checkpoint.tower("vision"), self._dtype, self._threads, self._device, self._plan)
         return model
 
     def get_text_features(

@@ -18,6 +18,9 @@ PRODUCT = "kernels/ops_product.cpp"
 ATTENTION_OPS = "kernels/ops_attention.cpp"
 PACK = "kernels/pack.cpp"
 RESIZE_TAPS = "kernels/resize.cpp"
+STRASSEN = "kernels/cpu/strassen-inl.h"
+STRASSEN_OPS = "kernels/ops_strassen.cpp"
+STRASSEN_PACK = "kernels/pack_strassen.cpp"
 
 KERNELS = [
     # Matrix products.
@@ -43,8 +46,8 @@ KERNELS = [
         "body(j, j * V::kLanes, First{static_cast<int>(left) - 1});"),
     Mutation(
         "gemm-wrong-strip", GEMM, "later tiles use the first strips of weights",
-        "reinterpret_cast<const char*>(p.weights + column * p.k + first * kStrip), kLineBytes * p.k,",
-        "reinterpret_cast<const char*>(p.weights + first * kStrip), kLineBytes * p.k,"),
+        "reinterpret_cast<const char*>(p.weights + first * kStrip) + column / kStrip * strip_bytes(p),",
+        "reinterpret_cast<const char*>(p.weights + first * kStrip),"),
     Mutation(
         "gemm-sum-range-lost", GEMM, "a product forgets all sums of 192 but the last",
         "sum = V::load(before) + sum; };",
@@ -55,7 +58,7 @@ KERNELS = [
         "depth.sums + column;"),
     Mutation(
         "gemm-range-lost", GEMM, "a long product forgets its ranges but the last",
-        "} else if (first > 0) {",
+        "} else if (of_range != nullptr && first > 0) {",
         "} else if (first < 0) {"),
     Mutation(
         "gemm-residual-lost", GEMM, "the output is replaced, not added to",
@@ -387,4 +390,50 @@ KERNELS = [
         "resize-order", RESIZE_TAPS, "the passes always run horizontally first",
         "const bool down_first = is_vertical_first(order, source.height, source.width, height, width);",
         "const bool down_first = is_vertical_first(order, source.height, source.width, height, width) && false;"),
+
+    # Products by Strassen's algorithm.
+    Mutation(
+        "strassen-sign", STRASSEN, "a product is added where it has to be subtracted",
+        "{.quarter = Quarter::c22, .subtracted = true}}},",
+        "{.quarter = Quarter::c22}}},"),
+    Mutation(
+        "strassen-first-range", STRASSEN, "later ranges of k forget the earlier ones",
+        "first = use.first && p.first_range;",
+        "first = use.first;"),
+    Mutation(
+        "strassen-last-range", STRASSEN, "the first range of k is taken for the result",
+        "last = use.last && p.last_range,",
+        "last = use.last,"),
+    Mutation(
+        "strassen-waiting-rows", STRASSEN, "tiles wait in the same place",
+        "(quarter * kStrassenPairs + row) * kStrassenStride + column;",
+        "quarter * kStrassenPairs * kStrassenStride + column;"),
+    Mutation(
+        "strassen-missing-row", STRASSEN, "the row that is not there counts as the one above",
+        "const V a21 = both ? V::load(left2 + i, lanes) : V(0.0f);",
+        "const V a21 = both ? V::load(left2 + i, lanes) : V::load(left2 + i - p.x_stride, lanes);"),
+    Mutation(
+        "strassen-right-bias", STRASSEN, "the right half has the left one's bias",
+        "p.bias + (right ? p.right : 0),",
+        "p.bias,"),
+    Mutation(
+        "strassen-pack-factor", STRASSEN_PACK, "a factor's sign",
+        "b12 - b22, b21 - b11,",
+        "b12 - b22, b21 + b11,"),
+    Mutation(
+        "strassen-lower-rows", STRASSEN_OPS, "parts of an item's pairs have a row too many",
+        "std::min(end, rows - pairs) - first",
+        "end - first"),
+    Mutation(
+        "strassen-parts", STRASSEN_OPS, "every part of the pairs begins at the first",
+        "const int64_t first = in.pairs * part / pieces.parts,",
+        "const int64_t first = 0 * part,"),
+    Mutation(
+        "strassen-last-block", "models/vit.cpp", "the last block's products are packed for it too",
+        "if (i + 1 == blocks_.size()) continue;",
+        "if (i > blocks_.size()) continue;", ("test_models",)),
+    Mutation(
+        "strassen-scratch", "models/session_plan.cpp", "the sums of one image have to do for a slice",
+        "strassen_sums_floats(rows / image_rows, image_rows,",
+        "strassen_sums_floats(1, image_rows,", ("test_models",)),
 ]

@@ -33,16 +33,16 @@ MODELS = [
         'attention + "v_proj", attention + "k_proj"}'),
     model(
         "vit-residual", VIT, "the residual around the MLP",
-        "linear(ex, wanted, h, b.fc2, Epilogue::add_to_output);",
-        "linear(ex, wanted, h, b.fc2);"),
+        "linear(ex, wanted, h, b.fc2.of_items(rows_each), Epilogue::add_to_output);",
+        "linear(ex, wanted, h, b.fc2.of_items(rows_each));"),
     model(
         "vit-norm-reused", VIT, "the first LayerNorm where the second belongs",
         "layer_norm(ex, inner, inner, wanted, b.norm2, &b.fc1);",
         "layer_norm(ex, inner, inner, wanted, b.norm1, &b.fc1);"),
     model(
         "vit-no-activation", VIT, "the activation of the MLP",
-        "linear(ex, h, inner, b.fc1, activation_);",
-        "linear(ex, h, inner, b.fc1);"),
+        "linear(ex, h, inner, b.fc1.of_items(rows_each), activation_);",
+        "linear(ex, h, inner, b.fc1.of_items(rows_each));"),
     model(
         "vit-no-post-norm", VIT, "the last LayerNorm",
         "layer_norm(ex, pooled, class_rows, post_norm_);",

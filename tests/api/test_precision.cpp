@@ -44,6 +44,19 @@ TEST_CASE("a bf16 model takes half the room for its products and points where th
   CHECK(a.data != b.data);
 }
 
+TEST_CASE("a plan loads by option and is said; an unknown one, and one for another precision, are refused") {
+  auto options = tuwen::make<tuwen_load_options>();
+  CHECK(model().info().plan == TUWEN_EXACT);
+  options.plan = TUWEN_FAST;
+  CHECK(tuwen::Model::load(base_model(), &options).info().plan == TUWEN_FAST);
+  CHECK(tuwen::Model::inspect(base_model(), &options).plan == TUWEN_FAST);
+  options.precision = TUWEN_BF16;
+  CHECK_THROWS_WITH(tuwen::Model::load(base_model(), &options), Catch::Contains("plan fast: expected precision f32"));
+  CHECK_THROWS_WITH(tuwen::Model::inspect(base_model(), &options), Catch::Contains("plan fast"));
+  options.plan = 2;
+  CHECK_THROWS_WITH(tuwen::Model::load(base_model(), &options), Catch::Contains("options.plan"));
+}
+
 TEST_CASE("an eight-bit model is scaled by the caller's pictures and texts") {
   const auto encoded = [](const tuwen_load_options& options) {
     const tuwen::Model loaded = tuwen::Model::load(base_model(), &options);

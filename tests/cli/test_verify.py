@@ -26,6 +26,10 @@ class Verify(CommandLine):
             self.assertGreater(stages["image.embeds"]["to_exact"], 0)
             self.assertEqual(stages["text.embeds"]["limit"] > 0, precision["precision"] == "f32")
             self.assertEqual(stages["text.embeds"]["cosine_limit"] > 0, precision["precision"] != "f32")
+        run("verify", MODEL, "--goldens", VERIFY, "--plan", "fast")
+        failed = run("verify", MODEL, "--goldens", VERIFY, "--plan", "fast", "--precision", "bf16", status=1).stderr.decode()
+        self.assertIn("plan fast: expected precision f32", failed)
+        run("verify", MODEL, "--goldens", VERIFY, "--plan", "slow", status=2)
         text = run("verify", MODEL, "--goldens", VERIFY).stdout.decode()
         for expected in ("token ids", "image.embeds", "first difference: text.embeddings", "error budget", "layer_norm"):
             self.assertIn(expected, text)

@@ -129,6 +129,13 @@ def test_precisions(joint, tmp_path):
     assert np.array_equal(half.to(dtype="float32").get_image_features(PIXELS), expected)
     with pytest.raises(ValueError, match="dtype"):
         tuwen.ChineseCLIPModel.from_pretrained(tmp_path, dtype="float64")
+    with pytest.raises(ValueError, match="plan: expected"):
+        tuwen.ChineseCLIPModel.from_pretrained(tmp_path, plan="quick")
+    fast = tuwen.ChineseCLIPModel.from_pretrained(tmp_path, plan="fast", threads=1)
+    assert np.array_equal(fast.get_image_features(PIXELS), expected)  # no product of this model is large
+    with pytest.raises(Exception, match="plan fast: expected precision f32"):
+        fast.to(dtype="bfloat16")
+    assert np.array_equal(fast.vision_model(PIXELS).pooler_output, fast.vision_model(PIXELS)[1])
     with pytest.raises(ValueError, match="float16 is for CUDA devices"):
         half.half()
     assert half.dtype == np.float32 or str(half.dtype).endswith("float32")
