@@ -33,24 +33,18 @@ Case strassen_case(int64_t m, int64_t n, int64_t k) {
   c.flops = 2.0 * static_cast<double>(m * n * k);
   c.bytes = 4.0 * static_cast<double>(m * k + n * k / 4 * kStrassenProducts + m * n);
   c.run = [=](const KernelTable& t) {
-    const float *upper = d->x.data(), *lower = upper + pairs * x_stride;
-    float* sums = d->sums.as<float>();
-    t.strassen_sums({.upper = upper,
-                     .lower = lower,
-                     .x_stride = x_stride,
-                     .sums = sums,
-                     .sums_stride = stride,
-                     .sums_apart = pairs * stride,
-                     .pairs = pairs,
-                     .lower_rows = m / 2,
-                     .depth = depth});
+    const StrassenRows rows{.upper = d->x.data(),
+                            .lower = d->x.data() + pairs * x_stride,
+                            .x_stride = x_stride,
+                            .sums = d->sums.as<float>(),
+                            .sums_stride = stride,
+                            .sums_apart = pairs * stride,
+                            .pairs = pairs,
+                            .lower_rows = m / 2,
+                            .depth = depth};
+    t.strassen_sums(rows);
     for (int64_t n0 = 0; n0 < n / 2; n0 += kStrassenColumns)
-      t.linear_strassen({.upper = upper,
-                         .lower = lower,
-                         .x_stride = x_stride,
-                         .sums = sums,
-                         .sums_stride = stride,
-                         .sums_apart = pairs * stride,
+      t.linear_strassen({.rows = rows,
                          .weights = d->w.strip_at(n0),
                          .weights_apart = d->w.apart(),
                          .bias = d->bias.data() + n0,
@@ -58,10 +52,7 @@ Case strassen_case(int64_t m, int64_t n, int64_t k) {
                          .y_lower = d->y.data() + pairs * n + n0,
                          .y_stride = n,
                          .right = n / 2,
-                         .pairs = pairs,
-                         .lower_rows = m / 2,
                          .columns = std::min(kStrassenColumns, n / 2 - n0),
-                         .depth = depth,
                          .activation = Activation::linear,
                          .add_to_output = false,
                          .scratch = d->scratch.as<float>(),

@@ -65,8 +65,9 @@ struct LinearArgs {
 // |y - y_ref| <= (depth + 8) eps (the sum over its M of sum_k (|a| + |a'|) (|b| + |b'|), + |bias| + |y|) before f,
 // where a and a', b and b' are what the factors add up.
 constexpr int64_t kStrassenProducts = 7, kStrassenSums = 5;
-// The left factors that are sums, in the order M0, M1, M4, M5, M6, of some pairs of rows.
-struct StrassenSumsArgs {
+// Some pairs of rows of an item, and the left factors that are sums, in the order M0, M1, M4, M5, M6: what
+// strassen_sums writes and linear_strassen reads.
+struct StrassenRows {
   const float *upper, *lower;  // [pairs, 2 depth], [lower_rows, 2 depth]
   int64_t x_stride;
   float* sums;  // kStrassenSums of [pairs, depth], sums_apart floats from one to the next
@@ -74,19 +75,15 @@ struct StrassenSumsArgs {
   int64_t pairs, lower_rows;  // lower_rows: pairs, or one less
   int64_t depth;
 };
-// And the product of some pairs of rows with some columns of both halves.
+// The product of these, at most kStrassenPairs, with some columns of both halves.
 struct LinearStrassenArgs {
-  const float *upper, *lower;  // as for the sums
-  int64_t x_stride;
-  const float* sums;  // their part for these pairs
-  int64_t sums_stride, sums_apart;
+  StrassenRows rows;
   const float* weights;  // packed strips [columns, depth], kStrassenProducts times, weights_apart floats apart
   int64_t weights_apart;
   const float* bias;         // of the left columns, that of the right ones `right` behind, or null
   float *y_upper, *y_lower;  // the left columns, the right ones `right` behind
   int64_t y_stride, right;
-  int64_t pairs, lower_rows;  // at most kStrassenPairs
-  int64_t columns, depth;     // at most kStrassenColumns of each half
+  int64_t columns;  // at most kStrassenColumns of each half
   Activation activation;
   bool add_to_output;
   float* scratch;               // kStrassenScratch floats, 64-byte aligned
@@ -365,7 +362,7 @@ struct ResizePassArgs;  // kernels/resize.h
 struct KernelTable {
   const char* name;  // what TUWEN_ISA calls it: "reference", "avx2", "avx2vnni", "avx512", ...
   void (*linear)(const LinearArgs&);
-  void (*strassen_sums)(const StrassenSumsArgs&);
+  void (*strassen_sums)(const StrassenRows&);
   void (*linear_strassen)(const LinearStrassenArgs&);
   void (*linear_bf16)(const LinearBf16Args&);
   void (*linear_int8)(const LinearInt8Args&);

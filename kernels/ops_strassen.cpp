@@ -10,15 +10,14 @@ namespace {
 
 // Items of equal size whose rows come in pairs: row r of the upper half with row pairs + r.
 struct Items {
-  Tensor y, x;
+  Tensor x;
   const PackedStrassen& weights;
   int64_t rows, pairs, count;  // of an item; of an item; items
   float* sums;
   int64_t sums_stride, sums_apart;
 
-  Items(Exec& ex, Tensor to, Tensor from, const LinearView& w)
-      : y(to),
-        x(from),
+  Items(const Exec& ex, Tensor from, const LinearView& w)
+      : x(from),
         weights(w.owner->strassen),
         rows(w.item_rows),
         pairs(ceil_div(w.item_rows, int64_t{2})),
@@ -29,11 +28,18 @@ struct Items {
 
   int64_t upper(int64_t item, int64_t pair) const { return item * rows + pair; }
   int64_t lower(int64_t item, int64_t pair) const { return item * rows + pairs + pair; }
-  // How many of the pairs [first, end) have both rows.
-  int64_t lower_rows(int64_t first, int64_t end) const {
-    return std::max<int64_t>(0, std::min(end, rows - pairs) - first);
+  // Pairs [first, end) of an item, as kernels take them.
+  StrassenRows pairs_of(int64_t item, int64_t first, int64_t end) const {
+    return {.upper = x.f32_row(upper(item, first)),
+            .lower = x.f32_row(lower(item, first)),
+            .x_stride = x.stride,
+            .sums = sums + (item * pairs + first) * sums_stride,
+            .sums_stride = sums_stride,
+            .sums_apart = sums_apart,
+            .pairs = end - first,
+            .lower_rows = std::max<int64_t>(0, std::min(end, rows - pairs) - first),
+            .depth = weights.depth()};
   }
-  float* sums_of(int64_t item, int64_t pair) const { return sums + (item * pairs + pair) * sums_stride; }
 };
 
 void sum_rows(Exec& ex, const Items& in) {
@@ -44,16 +50,7 @@ void sum_rows(Exec& ex, const Items& in) {
   });
   ex.for_each_unit(in.count * blocks, [&](int64_t unit) {
     const int64_t item = unit / blocks, first = unit % blocks * kRowsPerUnit;
-    const int64_t end = std::min(first + kRowsPerUnit, in.pairs);
-    ex.kernels->strassen_sums({.upper = in.x.f32_row(in.upper(item, first)),
-                               .lower = in.x.f32() + in.lower(item, first) * in.x.stride,
-                               .x_stride = in.x.stride,
-                               .sums = in.sums_of(item, first),
-                               .sums_stride = in.sums_stride,
-                               .sums_apart = in.sums_apart,
-                               .pairs = end - first,
-                               .lower_rows = in.lower_rows(first, end),
-                               .depth = in.weights.depth()});
+    ex.kernels->strassen_sums(in.pairs_of(item, first, std::min(first + kRowsPerUnit, in.pairs)));
   });
 }
 
@@ -79,7 +76,7 @@ struct Pieces {
 }  // namespace
 
 void product_strassen(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, bool add_to_output) {
-  const Items in(ex, y, x, w);
+  const Items in(ex, x, w);
   const Pieces pieces(ex, in);
   const int64_t columns = in.weights.half_columns();
   sum_rows(ex, in);
@@ -97,24 +94,15 @@ void product_strassen(Exec& ex, Tensor y, Tensor x, LinearView w, Activation act
     const int64_t first = in.pairs * part / pieces.parts, end = in.pairs * (part + 1) / pieces.parts;
     const int64_t next = (unit + ex.member.count) % pieces.ranges * pieces.columns;
     for (int64_t item = first_item; item < end_item; ++item) {
-      const int64_t upper = in.upper(item, first), lower = in.lower(item, first);
-      ex.kernels->linear_strassen({.upper = x.f32_row(upper),
-                                   .lower = x.f32() + lower * x.stride,
-                                   .x_stride = x.stride,
-                                   .sums = in.sums_of(item, first),
-                                   .sums_stride = in.sums_stride,
-                                   .sums_apart = in.sums_apart,
+      ex.kernels->linear_strassen({.rows = in.pairs_of(item, first, end),
                                    .weights = in.weights.strip_at(n0),
                                    .weights_apart = in.weights.apart(),
                                    .bias = w.bias == nullptr ? nullptr : w.bias + n0,
-                                   .y_upper = y.f32_row(upper) + n0,
-                                   .y_lower = y.f32() + lower * y.stride + n0,
+                                   .y_upper = y.f32_row(in.upper(item, first)) + n0,
+                                   .y_lower = y.f32_row(in.lower(item, first)) + n0,
                                    .y_stride = y.stride,
                                    .right = columns,
-                                   .pairs = end - first,
-                                   .lower_rows = in.lower_rows(first, end),
                                    .columns = std::min(pieces.columns, columns - n0),
-                                   .depth = in.weights.depth(),
                                    .activation = activation,
                                    .add_to_output = add_to_output,
                                    .scratch = ex.scratch,

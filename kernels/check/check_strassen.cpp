@@ -43,7 +43,7 @@ std::array<Factor, kStrassenProducts> left_of(const Matrix& x, const Shape& s, i
   return left_factors(at(pair, k), at(pair, s.depth + k), at(lower, k), at(lower, s.depth + k));
 }
 
-StrassenSumsArgs sums_args(const Matrix& x, const Shape& s, Matrix& sums) {
+StrassenRows rows_of(const Matrix& x, const Shape& s, Matrix& sums) {
   return {.upper = x.data(),
           .lower = x.data() + pairs_of(s) * x.stride(),
           .x_stride = x.stride(),
@@ -79,13 +79,8 @@ void check_product(const KernelTable& table, const Shape& s, bool add, bool exac
       old(s.rows, 2 * s.columns, draw);
   Matrix y = add ? old : Matrix(s.rows, 2 * s.columns), sums(kStrassenSums * pairs, s.depth);
   Lines<float> weights = pack_factors(w, s), scratch(kStrassenScratch);
-  reference_table().strassen_sums(sums_args(x, s, sums));
-  table.linear_strassen({.upper = x.data(),
-                         .lower = x.data() + pairs * x.stride(),
-                         .x_stride = x.stride(),
-                         .sums = sums.data(),
-                         .sums_stride = sums.stride(),
-                         .sums_apart = pairs * sums.stride(),
+  reference_table().strassen_sums(rows_of(x, s, sums));
+  table.linear_strassen({.rows = rows_of(x, s, sums),
                          .weights = weights.data(),
                          .weights_apart = (s.columns + kStrip - 1) / kStrip * kStrip * s.depth,
                          .bias = bias.data(),
@@ -93,10 +88,7 @@ void check_product(const KernelTable& table, const Shape& s, bool add, bool exac
                          .y_lower = y.data() + pairs * y.stride(),
                          .y_stride = y.stride(),
                          .right = s.columns,
-                         .pairs = pairs,
-                         .lower_rows = s.rows / 2,
                          .columns = s.columns,
-                         .depth = s.depth,
                          .activation = add ? Activation::linear : Activation::relu,
                          .add_to_output = add,
                          .scratch = scratch.data()});
@@ -127,7 +119,7 @@ void strassen_sums(const KernelTable& table, Generator& random, Verdict& verdict
   for (const Shape& s : kShapes) {
     const Matrix x(s.rows, 2 * s.depth, [&] { return random.uniform(-2, 2); });
     Matrix sums(kStrassenSums * pairs_of(s), s.depth);
-    table.strassen_sums(sums_args(x, s, sums));
+    table.strassen_sums(rows_of(x, s, sums));
     verdict.intact("sums", sums);
     for (int64_t pair = 0; pair < pairs_of(s); ++pair) {
       for (int64_t k = 0; k < s.depth; ++k) {

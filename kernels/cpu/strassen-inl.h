@@ -1,5 +1,5 @@
-// One level of Strassen's algorithm on the tiles of gemm-inl.h: the sums of x ahead, seven products for each tile of
-// the result's four quarters, and on the way out what any product has.
+// One level of Strassen's algorithm on the tiles of gemm-inl.h: the sums of x ahead, the seven products one after the
+// other while the result's four quarters wait in memory, and on the way out what any product has.
 #pragma once
 
 #include "kernels/cpu/gemm-inl.h"
@@ -8,7 +8,7 @@ namespace tw {
 namespace {
 
 template <class V>
-void strassen_sums_kernel(const StrassenSumsArgs& p) {
+void strassen_sums_kernel(const StrassenRows& p) {
   for (int64_t r = 0; r < p.pairs; ++r) {
     const float *left1 = p.upper + r * p.x_stride, *left2 = p.lower + r * p.x_stride;
     float* sums = p.sums + r * p.sums_stride;
@@ -94,8 +94,9 @@ constexpr int64_t kStrassenDepth = 1024;
 
 template <class V, int MaxNS>
 void linear_strassen_kernel(const LinearStrassenArgs& p) {
+  const StrassenRows& in = p.rows;
   StrassenPart part = {};
-  part.strip_bytes = kLineBytes * p.depth;
+  part.strip_bytes = kLineBytes * in.depth;
   part.waiting = p.scratch;
   for (size_t quarter = 0; quarter < 4; ++quarter) {
     const bool right = quarter % 2 == 1;
@@ -115,16 +116,16 @@ void linear_strassen_kernel(const LinearStrassenArgs& p) {
     const float* x;
     int64_t stride, rows;
   };
-  const auto sum = [&](int64_t i, int64_t rows) { return Left{p.sums + i * p.sums_apart, p.sums_stride, rows}; };
-  const Left left[kStrassenProducts] = {sum(0, p.pairs),
-                                        sum(1, p.pairs),
-                                        {p.upper, p.x_stride, p.pairs},
-                                        {p.lower + p.depth, p.x_stride, p.lower_rows},
-                                        sum(2, p.pairs),
-                                        sum(3, p.lower_rows),
-                                        sum(4, p.pairs)};
-  const int64_t ranges = (p.depth + kStrassenDepth - 1) / kStrassenDepth, sums_of_k = p.depth / kSumRange;
-  const auto start = [&](int64_t range) { return range == ranges ? p.depth : sums_of_k * range / ranges * kSumRange; };
+  const auto sum = [&](int64_t i, int64_t rows) { return Left{in.sums + i * in.sums_apart, in.sums_stride, rows}; };
+  const Left left[kStrassenProducts] = {sum(0, in.pairs),
+                                        sum(1, in.pairs),
+                                        {in.upper, in.x_stride, in.pairs},
+                                        {in.lower + in.depth, in.x_stride, in.lower_rows},
+                                        sum(2, in.pairs),
+                                        sum(3, in.lower_rows),
+                                        sum(4, in.pairs)};
+  const int64_t ranges = (in.depth + kStrassenDepth - 1) / kStrassenDepth, sums_of_k = in.depth / kSumRange;
+  const auto start = [&](int64_t range) { return range == ranges ? in.depth : sums_of_k * range / ranges * kSumRange; };
   const auto weights_of = [&](int64_t range, int64_t product) {
     return p.weights + product * p.weights_apart + start(range) * kStrip;
   };

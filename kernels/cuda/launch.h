@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cuda/device_ops.h"
 
@@ -41,6 +42,19 @@ void launch(const Geometry& g, Stream stream, void (*kernel)(Parameters...), con
                static_cast<size_t>(g.shared_bytes)},
               [=] { kernel(arguments...); });  // copies, as a device has
 #endif
+}
+
+// start(kType) with the type as a constant: one that tensor cores multiply.
+template <class Start>
+void with_narrow_type(DType type, Start start) {
+  switch (type) {
+    case DType::f16:
+      return start(std::integral_constant<DType, DType::f16>());
+    case DType::e4m3:
+      return start(std::integral_constant<DType, DType::e4m3>());
+    default:
+      return start(std::integral_constant<DType, DType::bf16>());
+  }
 }
 
 }  // namespace tw::cuda

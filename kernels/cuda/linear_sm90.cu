@@ -218,14 +218,7 @@ void start(Stream stream, const LinearNarrowArgs& p, int tile_rows) {
 }  // namespace
 
 void linear_sm90_in_tiles(Stream stream, const LinearNarrowArgs& p, int tile_rows) {
-  switch (p.type) {
-    case DType::f16:
-      return start<DType::f16>(stream, p, tile_rows);
-    case DType::e4m3:
-      return start<DType::e4m3>(stream, p, tile_rows);
-    default:
-      return start<DType::bf16>(stream, p, tile_rows);
-  }
+  with_narrow_type(p.type, [&](auto type) { start<decltype(type)::value>(stream, p, tile_rows); });
 }
 
 void linear_sm90(Stream stream, const LinearNarrowArgs& p) {

@@ -6,7 +6,7 @@
 namespace tw::reference {
 
 void linear(const LinearArgs& p);
-void strassen_sums(const StrassenSumsArgs& p);
+void strassen_sums(const StrassenRows& p);
 void linear_strassen(const LinearStrassenArgs& p);
 void linear_bf16(const LinearBf16Args& p);
 void linear_int8(const LinearInt8Args& p);

@@ -422,7 +422,7 @@ KERNELS = [
         "b12 - b22, b21 + b11,"),
     Mutation(
         "strassen-lower-rows", STRASSEN_OPS, "parts of an item's pairs have a row too many",
-        "std::min(end, rows - pairs) - first",
+        "std::max<int64_t>(0, std::min(end, rows - pairs) - first)",
         "end - first"),
     Mutation(
         "strassen-parts", STRASSEN_OPS, "every part of the pairs begins at the first",

@@ -40,22 +40,7 @@ void linear_narrow(LinearNarrowArgs p, int64_t weight_bytes, Launch launch) {
 }
 
 void linear_bf16(const LinearBf16Args& p) {
-  linear_narrow({.type = DType::bf16,
-                 .x = p.x,
-                 .x_stride = p.x_stride,
-                 .weights = p.weights,
-                 .scale = nullptr,
-                 .bias = p.bias,
-                 .y = p.y,
-                 .y_type = p.y_is_bf16 ? DType::bf16 : DType::f32,
-                 .y_factor = 1.0f,
-                 .y_stride = p.y_stride,
-                 .rows = p.rows,
-                 .columns = p.columns,
-                 .k = p.k,
-                 .activation = p.activation,
-                 .add_to_output = p.add_to_output},
-                strips(p.columns) * p.k * kHalf, cuda::linear_narrow);
+  linear_narrow(as_narrow(p), strips(p.columns) * p.k * kHalf, cuda::linear_narrow);
 }
 
 void attend(AttentionBatchArgs p) {

@@ -54,6 +54,26 @@ inline std::vector<uint8_t> strips_of(DType type, const std::vector<float>& w, i
   return packed;
 }
 
+// y = x W^T in f32, dense rows on either side.
+inline LinearNarrowArgs plain_product(DType type, const uint8_t* x, const std::vector<uint8_t>& packed, float* y,
+                                      int64_t rows, int64_t columns, int64_t k) {
+  return {.type = type,
+          .x = x,
+          .x_stride = k,
+          .weights = packed.data(),
+          .scale = nullptr,
+          .bias = nullptr,
+          .y = y,
+          .y_type = DType::f32,
+          .y_factor = 1.0f,
+          .y_stride = columns,
+          .rows = rows,
+          .columns = columns,
+          .k = k,
+          .activation = Activation::linear,
+          .add_to_output = false};
+}
+
 // One of the kernels. pack() packs weights [n, k] with room for `skipped` other columns in front of them.
 struct NarrowProduct {
   void (*run)(const LinearNarrowArgs& p, int tile_rows);
@@ -134,22 +154,10 @@ inline void check_bits(const NarrowProduct& under_test) {
     const Guarded<uint8_t> xs = rounded(type, x, rows, k, k);
     const auto product = [&](int64_t first, int64_t count, int tile) {
       std::vector<float> y(static_cast<size_t>(count * columns), NAN);
-      under_test.run({.type = type,
-                      .x = xs.data() + first * k * size_of(type),
-                      .x_stride = k,
-                      .weights = packed.data(),
-                      .scale = nullptr,
-                      .bias = nullptr,
-                      .y = y.data(),
-                      .y_type = DType::f32,
-                      .y_factor = 1.0f,
-                      .y_stride = columns,
-                      .rows = count,
-                      .columns = columns,
-                      .k = k,
-                      .activation = Activation::quick_gelu,
-                      .add_to_output = false},
-                     tile);
+      LinearNarrowArgs args =
+          plain_product(type, xs.data() + first * k * size_of(type), packed, y.data(), count, columns, k);
+      args.activation = Activation::quick_gelu;
+      under_test.run(args, tile);
       return y;
     };
     const uint64_t conflicts = bank_conflicts();

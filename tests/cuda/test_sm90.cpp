@@ -35,22 +35,9 @@ void linear_bf16_sm90(const LinearBf16Args& p) {
       w[static_cast<size_t>(n * p.k + i)] =
           bf16_to_f32(p.weights[n / kStrip * kStrip * p.k + (i / 2 * kStrip + n % kStrip) * 2 + i % 2]);
   const std::vector<uint8_t> packed = tiles_of(DType::bf16, w, p.columns, p.k, 0);
-  linear_sm90_in_tiles({.type = DType::bf16,
-                        .x = p.x,
-                        .x_stride = p.x_stride,
-                        .weights = packed.data(),
-                        .scale = nullptr,
-                        .bias = p.bias,
-                        .y = p.y,
-                        .y_type = p.y_is_bf16 ? DType::bf16 : DType::f32,
-                        .y_factor = 1.0f,
-                        .y_stride = p.y_stride,
-                        .rows = p.rows,
-                        .columns = p.columns,
-                        .k = p.k,
-                        .activation = p.activation,
-                        .add_to_output = p.add_to_output},
-                       cuda::linear_narrow_tile(p.rows, p.columns));
+  LinearNarrowArgs args = as_narrow(p);
+  args.weights = packed.data();
+  linear_sm90_in_tiles(args, cuda::linear_narrow_tile(p.rows, p.columns));
 }
 
 }  // namespace
@@ -116,22 +103,7 @@ TEST_CASE("cuda linear_sm90: steps of k go round all stages more than twice") {
     in_every_order([&] {
       for (const int tile : {cuda::kLowTile, cuda::kTallTile}) {
         std::vector<float> y(static_cast<size_t>(rows * columns), NAN);
-        linear_sm90_in_tiles({.type = type,
-                              .x = xs.data(),
-                              .x_stride = part,
-                              .weights = packed.data(),
-                              .scale = nullptr,
-                              .bias = nullptr,
-                              .y = y.data(),
-                              .y_type = DType::f32,
-                              .y_factor = 1.0f,
-                              .y_stride = columns,
-                              .rows = rows,
-                              .columns = columns,
-                              .k = part,
-                              .activation = Activation::linear,
-                              .add_to_output = false},
-                             tile);
+        linear_sm90_in_tiles(plain_product(type, xs.data(), packed, y.data(), rows, columns, part), tile);
         CHECK(y == expected);
       }
     });
@@ -149,22 +121,7 @@ TEST_CASE("cuda linear_sm90: sums of E4M3 have more digits than tensor cores kee
   const Guarded<uint8_t> xs = rounded(DType::e4m3, x, 1, k, k);
   for (const int tile : {cuda::kLowTile, cuda::kTallTile}) {
     float y = 0;
-    linear_sm90_in_tiles({.type = DType::e4m3,
-                          .x = xs.data(),
-                          .x_stride = k,
-                          .weights = packed.data(),
-                          .scale = nullptr,
-                          .bias = nullptr,
-                          .y = &y,
-                          .y_type = DType::f32,
-                          .y_factor = 1.0f,
-                          .y_stride = 1,
-                          .rows = 1,
-                          .columns = 1,
-                          .k = k,
-                          .activation = Activation::linear,
-                          .add_to_output = false},
-                         tile);
+    linear_sm90_in_tiles(plain_product(DType::e4m3, xs.data(), packed, &y, 1, 1, k), tile);
     CHECK(y == 32768.0f + 3.0f);
   }
 }

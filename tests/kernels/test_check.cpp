@@ -46,12 +46,13 @@ Place last_output(const AbsorbKeysArgs& a) {
 }
 Place last_output(const SoftmaxColumnsArgs& a) { return last_element(a.x, false, a.x_stride, a.rows, a.columns); }
 Place last_output(const WeighRowsArgs& a) { return last_element(a.y, false, a.y_stride, a.heads, a.columns); }
-Place last_output(const StrassenSumsArgs& a) {
+Place last_output(const StrassenRows& a) {
   return last_element(a.sums + (kStrassenSums - 1) * a.sums_apart, false, a.sums_stride, a.pairs, a.depth);
 }
 Place last_output(const LinearStrassenArgs& a) {
-  const bool one = a.lower_rows == 0;
-  return last_element((one ? a.y_upper : a.y_lower) + a.right, false, a.y_stride, one ? 1 : a.lower_rows, a.columns);
+  const bool one = a.rows.lower_rows == 0;
+  return last_element((one ? a.y_upper : a.y_lower) + a.right, false, a.y_stride, one ? 1 : a.rows.lower_rows,
+                      a.columns);
 }
 Place last_output(const RoundE4m3Args& a) { return last_element(a.y, true, a.y_stride, a.rows, a.y_columns); }
 Place last_output(const QuantizeArgs& a) { return last_element(a.x_scale, false, 1, a.rows, 1); }
@@ -129,8 +130,8 @@ void linear_forgets_last_k(const LinearArgs& args) {
 }
 void strassen_forgets_the_missing_row(const LinearStrassenArgs& args) {
   LinearStrassenArgs a = args;
-  a.pairs = a.lower_rows;
-  if (a.pairs > 0) reference_table().linear_strassen(a);
+  a.rows.pairs = a.rows.lower_rows;
+  if (a.rows.pairs > 0) reference_table().linear_strassen(a);
 }
 void attention_forgets_last_key(const AttentionArgs& args) {
   AttentionArgs a = args;
