@@ -216,8 +216,8 @@ struct AttentionFullArgs {
   int64_t weights_stride = 0;
 };
 
-// Plain attention on bf16 numbers: scores, maxima and sums are f32, probabilities are rounded to bf16 before they
-// weigh values, rows of out at the end. Rows of q, k and v begin at even addresses of elements (4 bytes).
+// Plain attention on bf16 numbers: scores, maxima and sums are f32, probabilities may be rounded to bf16 before they
+// weigh values, rows of out are at the end. Rows of q, k and v begin at even addresses of elements (4 bytes).
 // |out - ref| <= 2^-8 (1 + 1) sum_j p |v|, and twice what attention permits.
 struct AttentionBf16Args {
   const uint16_t *q, *k, *v;  // as for attention
@@ -234,7 +234,9 @@ constexpr int64_t attention_bf16_scratch(int64_t keys, int64_t width) {
                 width_padded = (width + kStrip - 1) / kStrip * kStrip;
   const int64_t packed = keys_padded * bf16_depth(width) + bf16_depth(keys) * width_padded,
                 tile = kAttentionBf16Rows * (bf16_depth(width) + bf16_depth(keys));
-  return (packed + tile) / 2 + kAttentionBf16Rows * (keys_padded + width_padded);
+  const int64_t as_bf16 = (packed + tile) / 2 + kAttentionBf16Rows * (keys_padded + width_padded),
+                widened = attention_scratch(keys, width) + 2 * kAttentionRows * width_padded;
+  return as_bf16 > widened ? as_bf16 : widened;
 }
 
 // Attention of one query a head without keys and values, where these are products of rows x:

@@ -3,6 +3,7 @@
 
     python3 scripts/fit_math.py        (needs mpmath; about a minute; prints C++ arrays and the fits' own errors)
 
+2^f = 1 + f p(f)                          0 <= f <= 1,    relative error, of degree 5 and 4
 exp(r) = 1 + r + r^2 q(r)                 |r| <= ln(2)/2, relative error
 erf(x / sqrt 2) = x p(x^2) / q(x^2)       |x| <= 5.6,     absolute error
 c(-a) = (p(a) / q(a))^4                   0 <= a <= 6 (gelu: c = Phi), 5.5 (gelu_tanh: c(x) = (1 + tanh ...) / 2), absolute error of
@@ -53,6 +54,11 @@ def show(name, coefficients):
 
 
 def main():
+    for degree, name in ((5, "Exp2"), (4, "Exp2Roughly")):
+        worst, p, _ = fit(lambda f: (mp.power(2, f) - 1) / f if f else mp.log(2), lambda f: f / mp.power(2, f),
+                          chebyshev(mp.mpf(0), mp.mpf(1), 80), degree - 1, 0)
+        print("// 2^f: relative error", mp.nstr(worst, 3))
+        show(f"k{name}", [mp.mpf(1)] + p)
     h = mp.log(2) / 2 * mp.mpf("1.0001")
     worst, p, _ = fit(lambda r: (mp.exp(r) - 1 - r) / r**2 if r else mp.mpf("0.5"), lambda r: r**2 / mp.exp(r),
                       chebyshev(-h, h, 80), 4, 0)

@@ -1,5 +1,5 @@
-// Fused attention of one head on bf16 numbers, built as attention-inl.h is: both products are the table's own bf16
-// product, on K and V packed as its weights.
+// Fused attention of one head on bf16 numbers, built as attention-inl.h is, for CPUs that multiply bf16: both products
+// are the table's own bf16 product, on K and V packed as its weights.
 #pragma once
 
 #include "kernels/cpu/attention-inl.h"
@@ -61,20 +61,6 @@ TUWEN_INLINE void pack_values(uint16_t* packed, const AttentionBf16Args& p, int6
   }
 }
 
-// exp(scale x - largest), rounded to bf16; returns the sum of the numbers before rounding.
-template <class V>
-TUWEN_INLINE float exponentials_bf16(uint16_t* y, const float* x, int64_t n, float scale, float largest) {
-  constexpr float kLog2OfE = 1.44269504f;
-  V total[2] = {V(0.0f), V(0.0f)};
-  const V factor(scale * kLog2OfE), offset(-largest * kLog2OfE);
-  for_each_vector_in_turn<V>(n, [&](int64_t i, auto k, int part) {
-    const V e = exp2_roughly(fma(V::load(x + i, k), factor, offset));
-    store_bf16(y + i, e, k);
-    total[part] = total[part] + select(k, e, V(0.0f));
-  });
-  return sum(total[0] + total[1]);
-}
-
 template <class V, void (*Linear)(const LinearBf16Args&)>
 void attention_bf16_kernel(const AttentionBf16Args& p) {
   const int64_t keys_padded = (p.keys + kStrip - 1) / kStrip * kStrip, depth = bf16_depth(p.width),
@@ -123,7 +109,9 @@ void attention_bf16_kernel(const AttentionBf16Args& p) {
         const float* row = scores + i * block_padded;
         const float factor = softmax[i].meet(V(0.0f), largest_scaled<V>(row, count, p.scale));
         if (key > 0 && factor != 1.0f) scale_row<V>(sums + i * width_padded, width_padded, factor);
-        softmax[i].sum += exponentials_bf16<V>(weights + i * block_depth, row, count, p.scale, softmax[i].offset());
+        uint16_t* weight = weights + i * block_depth;
+        softmax[i].sum += weights_of<V>(p, row, count, softmax[i].offset(),
+                                        [&](int64_t j, V e, auto lanes) { store_bf16(weight + j, e, lanes); });
         clear(weights + i * block_depth + count, count_depth - count);
       }
       product.x = weights, product.x_stride = block_depth, product.weights = values + key * width_padded;

@@ -52,7 +52,7 @@ void attention_full_kernel(const AttentionFullArgs& full) {
     if (full.distances != nullptr) add_distances<V>(row, full, query);
     add_bias<V>(row, full, query);
     const float largest = largest_scaled<V>(row, keys, 1.0f);
-    const float factor = full.head_scale / exponentials<V>(row, row, keys, 1.0f, largest);
+    const float factor = full.head_scale / exponentials<V>(row, row, keys, largest);
     if (full.weights != nullptr) {
       float* weights = full.weights + query * full.weights_stride;
       for_each_vector<V>(

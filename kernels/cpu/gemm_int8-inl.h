@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cpu/gemm-inl.h"
+#include "kernels/cpu/rows-inl.h"
 
 namespace tw {
 namespace {
@@ -42,17 +43,20 @@ void linear_int8_kernel(const LinearInt8Args& p) {
                        });
 }
 
-// One row of a quantisation; load(i, lanes) gives its numbers. Lanes that take no part must load as zero.
-template <class V, class Load>
-TUWEN_INLINE void quantize_row(const QuantizeArgs& p, int64_t row, Load load) {
+// One row of a quantisation; load(i, lanes) gives its numbers, `following` is where the next row's come from. Lanes
+// that take no part must load as zero.
+template <class V, class T, class Load>
+TUWEN_INLINE void quantize_row(const QuantizeArgs& p, int64_t row, const T* following, Load load) {
   uint8_t* y = p.y + row * p.y_stride;
-  V low(0.0f), high(0.0f), poison(0.0f);  // 0 x is NaN for an infinity or a NaN, which min() and max() might lose
-  for_each_vector<V>(p.columns, [&](int64_t i, auto lanes) {
+  // 0 x is NaN for an infinity or a NaN, which min() and max() might lose.
+  Parts<V> below(0.0f), above(0.0f), poison(0.0f);
+  for_each_vector_in_turn<V, kParts>(p.columns, [&](int64_t i, auto lanes, int part) {
+    __builtin_prefetch(following + i);  // another core may have written it
     const V v = load(i, lanes);
-    low = min(low, v), high = max(high, v);
-    poison = fma(v, V(0.0f), poison);
+    below[part] = min(below[part], v), above[part] = max(above[part], v);
+    poison[part] = fma(v, V(0.0f), poison[part]);
   });
-  const float bottom = max_lane(V(0.0f) - low), range = max_lane(high) + bottom, bad = sum(poison);
+  const float bottom = -min_lane(below), range = max_lane(above) + bottom, bad = sum(poison);
   const float inverse = bad == 0.0f && range > 0 ? 255.0f / range : 0.0f;
   const auto zero = static_cast<int32_t>(bad == 0.0f ? bottom * inverse + 0.5f : 0.0f);
   p.x_scale[row] = range * (1.0f / 255.0f) + bad;
@@ -72,11 +76,12 @@ void quantize_kernel(const QuantizeArgs& p) {
   for (int64_t r = 0; r < p.rows; ++r) {
     if (p.x_is_bf16) {
       const uint16_t* x = static_cast<const uint16_t*>(p.x) + r * p.x_stride;
-      quantize_row<V>(p, r,
+      quantize_row<V>(p, r, x + p.x_stride,
                       [&](int64_t i, auto lanes) { return smoothed(load_bf16(V(0.0f), x + i, lanes), i, lanes); });
     } else {
       const float* x = static_cast<const float*>(p.x) + r * p.x_stride;
-      quantize_row<V>(p, r, [&](int64_t i, auto lanes) { return smoothed(V::load(x + i, lanes), i, lanes); });
+      quantize_row<V>(p, r, x + p.x_stride,
+                      [&](int64_t i, auto lanes) { return smoothed(V::load(x + i, lanes), i, lanes); });
     }
   }
 }

@@ -20,6 +20,13 @@ struct Pairs {
   V even, odd;
 };
 
+// A power of two: of a whole number, and what is left between 0 and 1. Numbers beyond every power of an f32 are as good
+// as infinite.
+template <class V>
+struct Power {
+  V whole, rest;
+};
+
 // body(i, lanes) for each vector of a row of n floats.
 template <class V, class Body>
 TUWEN_INLINE void for_each_vector(int64_t n, Body body) {
@@ -28,20 +35,23 @@ TUWEN_INLINE void for_each_vector(int64_t n, Body body) {
   if (i < n) body(i, First{static_cast<int>(n - i)});
 }
 
-// The same for sums: body(i, lanes, part) with part alternately 0 and 1, so that two accumulators share the additions
-// and one need not wait for the other.
-template <class V, class Body>
+// The same for sums: body(i, lanes, part) with part 0 to Parts - 1 in turn, so that so many accumulators share the
+// additions and none waits for the one before.
+template <class V, int Parts, class Body>
 TUWEN_INLINE void for_each_vector_in_turn(int64_t n, Body body) {
   int64_t i = 0;
-  for (; i + 2 * V::kLanes <= n; i += 2 * V::kLanes) {
-    body(i, All{}, 0);
-    body(i + V::kLanes, All{}, 1);
+  for (; i + Parts * V::kLanes <= n; i += Parts * V::kLanes)
+#pragma GCC unroll 4
+    for (int part = 0; part < Parts; ++part) body(i + part * V::kLanes, All{}, part);
+#pragma GCC unroll 4
+  for (int part = 0; part < Parts; ++part, i += V::kLanes) {
+    if (i >= n) return;
+    if (i + V::kLanes <= n) {
+      body(i, All{}, part);
+    } else {
+      body(i, First{static_cast<int>(n - i)}, part);
+    }
   }
-  if (i + V::kLanes <= n) {
-    body(i, All{}, 0);
-    i += V::kLanes;
-  }
-  if (i < n) body(i, First{static_cast<int>(n - i)}, 1);
 }
 
 template <int N>

@@ -17,6 +17,29 @@ TUWEN_INLINE V polynomial(const float (&c)[N], V x) {
   return y;
 }
 
+// 2^x for a polynomial of 2^rest.
+template <class V, size_t N>
+TUWEN_INLINE V exp2_by(const float (&c)[N], V x) {
+  const Power<V> power = power_of_two(x);
+  return scale(power, polynomial(c, power.rest));
+}
+
+// 2^x to a relative error of 2e-7.
+template <class V>
+TUWEN_INLINE V exp2(V x) {
+  constexpr float kP[] = {1.0f, 0.6931513171f, 0.2401644119f, 0.05580000565f, 0.009016938342f, 0.001867162436f};
+  return exp2_by(kP, x);
+}
+
+// The same to 3e-6, for what is rounded to bf16 next.
+template <class V>
+TUWEN_INLINE V exp2_roughly(V x) {
+  constexpr float kP[] = {1.0f, 0.6930448325f, 0.2412802615f, 0.05224239479f, 0.01342671921f};
+  return exp2_by(kP, x);
+}
+
+constexpr float kLog2OfE = 1.44269504f;
+
 // e^x = 2^n (1 + m): n whole, |x - n ln 2| <= ln(2) / 2.  Cody and Waite's reduction with ln 2 in two parts.
 template <class V>
 struct SplitExp {
@@ -26,7 +49,7 @@ template <class V>
 TUWEN_INLINE SplitExp<V> split_exp(V x) {
   constexpr float kQ[] = {0.4999999345f, 0.1666652063f, 0.04166838787f, 0.00836871702f, 0.001381461199f};
   const V clamped = max(V(-104.0f), min(V(89.0f), x));  // beyond: 0 and infinity; NaN stays
-  const V n = round(clamped * V(1.44269504f));
+  const V n = round(clamped * V(kLog2OfE));
   const V r = fnma(n, V(-2.12194440e-4f), fnma(n, V(0.693359375f), clamped));
   return {n, fma(r * r, polynomial(kQ, r), r)};
 }
@@ -34,22 +57,14 @@ TUWEN_INLINE SplitExp<V> split_exp(V x) {
 template <class V>
 TUWEN_INLINE V exp(V x) {
   const SplitExp<V> e = split_exp(x);
-  return scale_by_power(V(1.0f) + e.m, e.n);
-}
-
-// 2^x to a relative error of 3e-6, for what is rounded to bf16 next; x <= 127.
-template <class V>
-TUWEN_INLINE V exp2_roughly(V x) {
-  constexpr float kP[] = {1.0f, 0.69312417507f, 0.24024099112f, 0.05590642616f, 0.00958285294f};
-  const V clamped = max(V(-150.0f), x), n = round(clamped);  // beyond: 0; NaN stays
-  return scale_by_power(polynomial(kP, clamped - n), n);
+  return scale(power_of_two(e.n), V(1.0f) + e.m);
 }
 
 // e^x - 1 without cancellation near 0; x <= 88.
 template <class V>
 TUWEN_INLINE V expm1(V x) {
   const SplitExp<V> e = split_exp(x);
-  const V power = scale_by_power(V(1.0f), e.n);
+  const V power = scale(power_of_two(e.n), V(1.0f));
   return fma(power, e.m, power - V(1.0f));
 }
 
@@ -125,7 +140,7 @@ TUWEN_INLINE void with_activation(Activation activation, Body body) {
     case Activation::gelu_10:
       return body([](V x) { return max(V(-10.0f), min(V(10.0f), gelu(x))); });
     case Activation::quick_gelu:
-      return body([](V x) { return x * sigmoid(x * V(1.702f)); });
+      return body([](V x) { return x * reciprocal(V(1.0f) + exp2(x * V(-1.702f * kLog2OfE))); });
     case Activation::silu:
       return body([](V x) { return x * sigmoid(x); });
     case Activation::relu:

@@ -49,13 +49,20 @@ TUWEN_INLINE F32x8 select(First f, F32x8 yes, F32x8 no) {
   return select(_mm256_castsi256_ps(F32x8::mask_of(f)), yes, no);
 }
 TUWEN_INLINE F32x8 select(All, F32x8 yes, F32x8) { return yes; }
-// a 2^n for whole n in [-252, 254]: two factors, since one exponent field cannot hold 2^n; underflow is gradual.
-TUWEN_INLINE F32x8 scale_by_power(F32x8 a, F32x8 n) {
-  const __m256i whole = _mm256_cvtps_epi32(n.v), half = _mm256_srai_epi32(whole, 1);
-  const auto power = [](__m256i e) {
+// 1 / a for a >= 1.
+TUWEN_INLINE F32x8 reciprocal(F32x8 a) { return F32x8(1.0f) / a; }
+// 2^x = 2^floor(x) 2^rest, with correct overflow and gradual underflow. Beyond the limits are infinity and 0; NaN
+// stays.
+TUWEN_INLINE Power<F32x8> power_of_two(F32x8 x) {
+  const F32x8 within = max(F32x8(-152.0f), min(F32x8(129.0f), x)), whole = _mm256_floor_ps(within.v);
+  return {whole, within - whole};
+}
+TUWEN_INLINE F32x8 scale(Power<F32x8> power, F32x8 a) {  // by two factors: one exponent field cannot hold them all
+  const __m256i whole = _mm256_cvtps_epi32(power.whole.v), half = _mm256_srai_epi32(whole, 1);
+  const auto of = [](__m256i e) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(e, _mm256_set1_epi32(127)), 23));
   };
-  return _mm256_mul_ps(_mm256_mul_ps(a.v, power(half)), power(_mm256_sub_epi32(whole, half)));
+  return _mm256_mul_ps(_mm256_mul_ps(a.v, of(half)), of(_mm256_sub_epi32(whole, half)));
 }
 // Halves are folded onto each other: 8 -> 4 -> 2 -> 1.
 TUWEN_INLINE float sum(F32x8 a) {

@@ -45,8 +45,18 @@ TUWEN_INLINE __mmask16 less(F32x16 a, F32x16 b) { return _mm512_cmp_ps_mask(a.v,
 TUWEN_INLINE F32x16 select(__mmask16 m, F32x16 yes, F32x16 no) { return _mm512_mask_blend_ps(m, no.v, yes.v); }
 TUWEN_INLINE F32x16 select(First f, F32x16 yes, F32x16 no) { return select(F32x16::mask_of(f), yes, no); }
 TUWEN_INLINE F32x16 select(All, F32x16 yes, F32x16) { return yes; }
-// a 2^n for whole n, with correct overflow and gradual underflow.
-TUWEN_INLINE F32x16 scale_by_power(F32x16 a, F32x16 n) { return _mm512_scalef_ps(a.v, n.v); }
+// 1 / a within an ulp for a >= 1, 0 beyond 2^126: an estimate of 14 bits and a step of Newton's, for half of a
+// division's cycles.
+TUWEN_INLINE F32x16 reciprocal(F32x16 a) {
+  const F32x16 estimate = _mm512_rcp14_ps(a.v);
+  const F32x16 better = fma(estimate, fnma(a, estimate, F32x16(1.0f)), estimate);
+  return select(less(F32x16(0x1p126f), a), F32x16(0.0f), better);
+}
+// 2^x = 2^floor(x) 2^rest, with correct overflow and gradual underflow. The scaling instruction takes the floor.
+TUWEN_INLINE Power<F32x16> power_of_two(F32x16 x) {
+  return {x, _mm512_reduce_ps(x.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
+}
+TUWEN_INLINE F32x16 scale(Power<F32x16> power, F32x16 a) { return _mm512_scalef_ps(a.v, power.whole.v); }
 // Halves are folded onto each other: 16 -> 8 -> 4 -> 2 -> 1.
 TUWEN_INLINE float sum(F32x16 a) {
   const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));

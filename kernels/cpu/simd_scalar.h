@@ -40,7 +40,14 @@ TUWEN_INLINE bool less(F32x1 a, F32x1 b) { return a.v < b.v; }
 TUWEN_INLINE F32x1 select(bool m, F32x1 yes, F32x1 no) { return m ? yes : no; }
 TUWEN_INLINE F32x1 select(First, F32x1 yes, F32x1) { return yes; }
 TUWEN_INLINE F32x1 select(All, F32x1 yes, F32x1) { return yes; }
-TUWEN_INLINE F32x1 scale_by_power(F32x1 a, F32x1 n) { return F32x1{std::ldexp(a.v, static_cast<int>(n.v))}; }
+TUWEN_INLINE F32x1 reciprocal(F32x1 a) { return F32x1(1.0f) / a; }
+TUWEN_INLINE Power<F32x1> power_of_two(F32x1 x) {
+  const F32x1 within = max(F32x1(-152.0f), min(F32x1(129.0f), x)), whole{std::floor(within.v)};
+  return {whole, within - whole};
+}
+TUWEN_INLINE F32x1 scale(Power<F32x1> power, F32x1 a) {
+  return F32x1{std::ldexp(a.v, static_cast<int>(power.whole.v))};
+}
 TUWEN_INLINE float sum(F32x1 a) { return a.v; }
 TUWEN_INLINE float max_lane(F32x1 a) { return a.v; }
 TUWEN_INLINE F32x1 load_f16(F32x1, const uint16_t* p) { return F32x1{f16_to_f32(*p)}; }

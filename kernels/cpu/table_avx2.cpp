@@ -1,6 +1,5 @@
 #include "kernels/cpu/absorb-inl.h"
 #include "kernels/cpu/attention-inl.h"
-#include "kernels/cpu/attention_bf16-inl.h"
 #include "kernels/cpu/attention_full-inl.h"
 #include "kernels/cpu/gemm-inl.h"
 #include "kernels/cpu/gemm_int8-inl.h"
@@ -15,8 +14,6 @@ namespace tw {
 
 namespace {
 
-constexpr auto kLinearBf16 = linear_bf16_kernel<WidenedProduct<F32x8>, 1>;
-
 // The tables differ in how they multiply bytes.
 constexpr KernelTable table_of(const char* name, void (*linear_int8)(const LinearInt8Args&)) {
   return {
@@ -24,13 +21,13 @@ constexpr KernelTable table_of(const char* name, void (*linear_int8)(const Linea
       .linear = linear_kernel<F32x8, 1>,
       .strassen_sums = strassen_sums_kernel<F32x8>,
       .linear_strassen = linear_strassen_kernel<F32x8, 1>,
-      .linear_bf16 = kLinearBf16,
+      .linear_bf16 = linear_bf16_kernel<WidenedProduct<F32x8>, 1>,
       .linear_int8 = linear_int8,
       .quantize = quantize_kernel<F32x8>,
       .round_e4m3 = round_e4m3_kernel<F32x8>,
-      .attention = attention_kernel<F32x8, 1>,
+      .attention = attention_kernel<F32x8, 1, AttentionArgs>,
       .attention_full = attention_full_kernel<F32x8, 1>,
-      .attention_bf16 = attention_bf16_kernel<F32x8, kLinearBf16>,
+      .attention_bf16 = attention_kernel<F32x8, 1, AttentionBf16Args>,
       .absorb_keys = absorb_keys_kernel<F32x8>,
       .softmax_columns = softmax_columns_kernel<F32x8>,
       .weigh_rows = weigh_rows_kernel<F32x8, 2>,

@@ -18,7 +18,8 @@ namespace tw {
 namespace {
 
 // The tables differ in how they multiply bf16 and bytes.
-template <void (*LinearBf16)(const LinearBf16Args&), void (*LinearInt8)(const LinearInt8Args&)>
+template <void (*LinearBf16)(const LinearBf16Args&), void (*AttentionBf16)(const AttentionBf16Args&),
+          void (*LinearInt8)(const LinearInt8Args&)>
 constexpr KernelTable table_of(const char* name) {
   return {
       .name = name,
@@ -29,9 +30,9 @@ constexpr KernelTable table_of(const char* name) {
       .linear_int8 = LinearInt8,
       .quantize = quantize_kernel<F32x16>,
       .round_e4m3 = round_e4m3_kernel<F32x16>,
-      .attention = attention_kernel<F32x16, 4>,
+      .attention = attention_kernel<F32x16, 4, AttentionArgs>,
       .attention_full = attention_full_kernel<F32x16, 4>,
-      .attention_bf16 = attention_bf16_kernel<F32x16, LinearBf16>,
+      .attention_bf16 = AttentionBf16,
       .absorb_keys = absorb_keys_kernel<F32x16>,
       .softmax_columns = softmax_columns_kernel<F32x16>,
       .weigh_rows = weigh_rows_kernel<F32x16, 4>,
@@ -54,24 +55,28 @@ constexpr KernelTable table_of(const char* name) {
 
 const KernelTable& avx512_table() {
   static constexpr KernelTable kTable =
-      table_of<linear_bf16_kernel<WidenedProduct<F32x16>, 4>, linear_int8_kernel<MaddProduct512, 4>>("avx512");
+      table_of<linear_bf16_kernel<WidenedProduct<F32x16>, 4>, attention_kernel<F32x16, 4, AttentionBf16Args>,
+               linear_int8_kernel<MaddProduct512, 4>>("avx512");
   return kTable;
 }
 
 const KernelTable& avx512vnni_table() {
   static constexpr KernelTable kTable =
-      table_of<linear_bf16_kernel<WidenedProduct<F32x16>, 4>, linear_int8_kernel<VnniProduct512, 4>>("avx512vnni");
+      table_of<linear_bf16_kernel<WidenedProduct<F32x16>, 4>, attention_kernel<F32x16, 4, AttentionBf16Args>,
+               linear_int8_kernel<VnniProduct512, 4>>("avx512vnni");
   return kTable;
 }
 
 const KernelTable& avx512bf16_table() {
-  static constexpr KernelTable kTable =
-      table_of<linear_bf16_kernel<Bf16Product512, 4>, linear_int8_kernel<VnniProduct512, 4>>("avx512bf16");
+  static constexpr KernelTable kTable = table_of<linear_bf16_kernel<Bf16Product512, 4>,
+                                                 attention_bf16_kernel<F32x16, linear_bf16_kernel<Bf16Product512, 4>>,
+                                                 linear_int8_kernel<VnniProduct512, 4>>("avx512bf16");
   return kTable;
 }
 
 const KernelTable& avx512amx_table() {
-  static constexpr KernelTable kTable = table_of<linear_bf16_amx, linear_int8_amx>("avx512amx");
+  static constexpr KernelTable kTable =
+      table_of<linear_bf16_amx, attention_bf16_kernel<F32x16, linear_bf16_amx>, linear_int8_amx>("avx512amx");
   return kTable;
 }
 

@@ -164,28 +164,28 @@ KERNELS = [
         "scores, keys_padded, values, p.keys - 1, rows, p.width);"),
     Mutation(
         "attention-key-not-counted", ATTENTION, "the last key is missing from the softmax",
-        "exponentials<V>(row, row, p.keys, p.scale, largest);",
-        "exponentials<V>(row, row, p.keys - 1, p.scale, largest);"),
+        "weights_of<V>(p, row, p.keys, largest);",
+        "weights_of<V>(p, row, p.keys - 1, largest);"),
     Mutation(
         "attention-max-misses-key", ATTENTION, "the maximum does not see the last key",
         "largest_scaled<V>(row, p.keys, p.scale);",
         "largest_scaled<V>(row, p.keys - (p.keys > 1), p.scale);"),
     Mutation(
         "attention-stale-sum", ATTENTION, "rows of a tile are divided by the first row's sum",
-        "p.width, factor[i])",
-        "p.width, factor[0])"),
+        "first + i, factor[i])",
+        "first + i, factor[0])"),
     Mutation(
         "attention-reads-past-keys", ATTENTION, "keys beyond the sequence are read",
         "p.k_stride, count,",
         "p.k_stride, kStrip + 0 * count,"),
     Mutation(
         "attention-last-value-column", ATTENTION, "the last column of a partial strip of V",
-        ": left > 0        ? V::load(row + c, First{static_cast<int>(left)})",
-        ": left > 1        ? V::load(row + c, First{static_cast<int>(left) - 1})"),
+        ": left > 0        ? widened(V(0.0f), row + c, First{static_cast<int>(left)})",
+        ": left > 1        ? widened(V(0.0f), row + c, First{static_cast<int>(left) - 1})"),
     Mutation(
         "attention-second-tile", ATTENTION, "later tiles of queries repeat the first one's",
-        "p.q + first * p.q_stride, p.q_stride, keys",
-        "p.q, p.q_stride, keys"),
+        "return {p.q + first * p.q_stride, p.q_stride,",
+        "return {p.q, p.q_stride,"),
     Mutation(
         "attention-scale", ATTENTION_OPS, "scores are divided by the root of the whole width",
         "1.0f / std::sqrt(static_cast<float>(width))",
@@ -208,8 +208,8 @@ KERNELS = [
         ""),
     Mutation(
         "attention-block-values", ATTENTION, "every block of keys weighs the first block's values",
-        "values + first * width_padded, count, rows,",
-        "values, count, rows,"),
+        "values + first * width_padded, count,\n",
+        "values, count,\n"),
     Mutation(
         "attention-block-infinity", ATTENTION, "a block of scores that are all minus infinity spoils the row",
         "return largest == -HUGE_VALF ? 0.0f : largest;",
@@ -218,6 +218,26 @@ KERNELS = [
         "attention-bf16-block-rescale", ATTENTION_BF16, "what is summed in bf16 attention keeps the old maximum",
         "if (key > 0 && factor != 1.0f) scale_row",
         "if (key > 0 && factor > 1.0f) scale_row"),
+    Mutation(
+        "widened-keys", ATTENTION, "every key of sixteen in bf16 is the first of them",
+        "rows + i * p.k_stride, columns)",
+        "rows + i * 0, columns)"),
+    Mutation(
+        "widened-queries", ATTENTION, "later tiles of queries in bf16 repeat the first one's",
+        "p.q + (first + i) * p.q_stride",
+        "p.q + i * p.q_stride"),
+    Mutation(
+        "widened-results", ATTENTION, "rows in bf16 are not divided by their sums",
+        "V::load(sums + c, lanes) * V(factor), lanes)",
+        "V::load(sums + c, lanes), lanes)"),
+    Mutation(
+        "scores-odd-strip", ATTENTION, "the last strip of an odd number of them has no scores",
+        "if (s < strips) score_tile",
+        "if (s + 1 < strips) score_tile"),
+    Mutation(
+        "scores-rows", ATTENTION, "every tile of scores has the first one's rows of q",
+        "const float* from = a + row * a_stride;",
+        "const float* from = a;"),
     Mutation(
         "absorb-last-strip", ABSORB, "the last strip of a head's keys",
         "h < p.heads && s < strips; ++s) {",
@@ -262,20 +282,28 @@ KERNELS = [
         "const V d = V::load(x + i, k) - mean;"),
     Mutation(
         "layer-norm-unbiased", ROWS, "the variance is divided by n - 1",
-        "sum(squares[0] + squares[1]) * share - shift",
-        "sum(squares[0] + squares[1]) / (static_cast<float>(p.columns) - 1.0f) - shift"),
+        "sum(squares) * share - shift",
+        "sum(squares) / (static_cast<float>(p.columns) - 1.0f) - shift"),
     Mutation(
         "layer-norm-mean-error", ROWS, "what rounding the mean leaves",
-        "const float shift = sum(rest[0] + rest[1]) * share;",
-        "const float shift = 0.0f * sum(rest[0] + rest[1]);"),
+        "const float shift = sum(rest) * share;",
+        "const float shift = 0.0f * sum(rest);"),
     Mutation(
         "layer-norm-gamma-row", ROWS, "gamma starts anew in every vector",
         "V::load(p.gamma + i, k), V::load(p.beta + i, k)",
         "V::load(p.gamma + i % 16, k), V::load(p.beta + i, k)"),
     Mutation(
+        "parts-tail", "kernels/cpu/lanes.h", "of a row's last vectors the one that is not whole is left out",
+        "      body(i, First{static_cast<int>(n - i)}, part);\n",
+        ""),
+    Mutation(
+        "parts-fourth", ROWS, "the fourth accumulator is forgotten",
+        "return f(f(of[0], of[1]), f(of[2], of[3]));",
+        "return f(f(of[0], of[1]), of[2]);"),
+    Mutation(
         "softmax-tail", ROWS, "absent lanes count in the sum",
-        "total = total + select(k, e, V(0.0f));",
-        "total = total + e;"),
+        "total[part] = total[part] + select(lanes, e, V(0.0f));",
+        "total[part] = total[part] + e;"),
     Mutation(
         "l2-epsilon", ROWS, "an epsilon under the root",
         "const V norm(::sqrtf(sum(squares)));",
@@ -293,6 +321,22 @@ KERNELS = [
         "0.1666652063f",
         "0.1666552063f"),
     Mutation(
+        "exp2-coefficient", MATH, "a digit of a coefficient of the power of two in attention and quick_gelu",
+        "0.2401644119f",
+        "0.2401744119f"),
+    Mutation(
+        "exp2-roughly-coefficient", MATH, "a digit of a coefficient of the power of two in attention in bf16",
+        "0.2412802615f",
+        "0.2512802615f"),
+    Mutation(
+        "reciprocal-step", AVX512, "the step of Newton's is left out",
+        "F32x16(0.0f), better);",
+        "F32x16(0.0f), estimate + F32x16(0.0f) * better);", needs="avx512f"),
+    Mutation(
+        "reciprocal-limit", AVX512, "the reciprocal of infinity is NaN",
+        "select(less(F32x16(0x1p126f), a), F32x16(0.0f), better)",
+        "better", needs="avx512f"),
+    Mutation(
         "erf-limit", MATH, "erf is 1 too early",
         "less(V(5.6f), abs(x))",
         "less(V(4.6f), abs(x))"),
@@ -302,8 +346,8 @@ KERNELS = [
         "gate(x, kP, kQ, 4.0f)"),
     Mutation(
         "quick-gelu-constant", MATH, "1.702",
-        "x * V(1.702f)",
-        "x * V(1.7f)"),
+        "V(-1.702f * kLog2OfE)",
+        "V(-1.7f * kLog2OfE)"),
     Mutation(
         "gelu-coefficient", MATH, "a digit of a coefficient of gelu_new",
         "-0.3421333879f",

@@ -23,7 +23,8 @@ struct SimdFunctions {
   Unary round, abs;
   void (*select_less)(float* y, const float* a, const float* b, const float* yes, const float* no);
   void (*select_first)(float* y, int count, const float* yes, const float* no);
-  Binary scale_by_power;
+  Binary scale;  // a 2^floor(x)
+  Unary rest_of_power, reciprocal;
   float (*sum)(const float* a);
   float (*max_lane)(const float* a);
   void (*load_f16)(float* y, const uint16_t* a);

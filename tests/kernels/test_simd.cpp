@@ -151,22 +151,51 @@ TEST_CASE("simd: comparison and selection, lane by lane") {
   });
 }
 
-TEST_CASE("simd: scaling by powers of two, down to gradual underflow") {
+TEST_CASE("simd: scaling by powers of two, down to gradual underflow; what a power leaves behind the whole number") {
   for_each_vector_type([](const SimdFunctions& simd) {
     Random random(7);
     const auto lanes = static_cast<size_t>(simd.lanes);
     for (int power = -160; power <= 130; ++power) {
-      std::vector<float> a(lanes), n(lanes), y(lanes), wanted(lanes);
+      std::vector<float> a(lanes), x(lanes), y(lanes), wanted(lanes), rest(lanes);
       for (size_t i = 0; i < lanes; ++i) {
         a[i] = static_cast<float>(random.uniform(0.7, 1.42));
-        const int exponent = std::min(130, power + static_cast<int>(i));
-        n[i] = static_cast<float>(exponent);
-        wanted[i] = std::ldexp(a[i], exponent);
+        const int whole = std::min(130, power + static_cast<int>(i));
+        x[i] = static_cast<float>(whole) + (i % 2 == 0 ? 0.0f : static_cast<float>(random.uniform(0, 0.99)));
+        wanted[i] = std::ldexp(a[i], whole);
+        rest[i] = x[i] - static_cast<float>(whole);
       }
-      simd.scale_by_power(y.data(), a.data(), n.data());
       CAPTURE(power);
+      simd.scale(y.data(), a.data(), x.data());
       CHECK(first_difference(y, wanted) == -1);
+      if (power < -152 || power + simd.lanes > 129) continue;  // where a power is as good as infinite
+      simd.rest_of_power(y.data(), x.data());
+      for (float& v : y) v += 0.0f;  // what is left of a whole number may be -0
+      CHECK(first_difference(y, rest) == -1);
     }
+  });
+}
+
+TEST_CASE("simd: reciprocals within an ulp") {
+  for_each_vector_type([](const SimdFunctions& simd) {
+    Random random(9);
+    std::vector<float> a(static_cast<size_t>(simd.lanes)), y(a.size());
+    for (int exponent = 0; exponent < 126; ++exponent) {
+      for (int repeat = 0; repeat < 100; ++repeat) {
+        for (float& v : a) v = std::ldexp(static_cast<float>(random.uniform(1, 2)), exponent);
+        if (repeat == 0) a[0] = std::ldexp(1.0f, exponent + 1);
+        simd.reciprocal(y.data(), a.data());
+        for (size_t i = 0; i < a.size(); ++i) {
+          const double exact = 1 / static_cast<double>(a[i]);
+          if (!(std::abs(static_cast<double>(y[i]) - exact) <= 0x1p-23 * exact)) FAIL_CHECK(a[i] << " " << y[i]);
+        }
+      }
+    }
+    for (float& v : a) v = kInf;
+    simd.reciprocal(y.data(), a.data());
+    CHECK(std::ranges::all_of(y, [](float v) { return v == 0.0f; }));
+    for (float& v : a) v = NAN;
+    simd.reciprocal(y.data(), a.data());
+    CHECK(std::ranges::all_of(y, [](float v) { return std::isnan(v); }));
   });
 }
 

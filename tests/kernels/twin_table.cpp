@@ -21,7 +21,7 @@ const KernelTable& twin_table() {
     t.strassen_sums = strassen_sums_kernel<F32x1>;
     t.linear_strassen = linear_strassen_kernel<F32x1, 4>;
     t.linear_bf16 = linear_bf16_kernel<WidenedProduct<F32x1>, 4>;
-    t.attention = attention_kernel<F32x1, 4>;
+    t.attention = attention_kernel<F32x1, 4, AttentionArgs>;
     t.attention_full = attention_full_kernel<F32x1, 4>;
     t.attention_bf16 = attention_bf16_kernel<F32x1, linear_bf16_kernel<WidenedProduct<F32x1>, 4>>;
     t.absorb_keys = absorb_keys_kernel<F32x1>;
