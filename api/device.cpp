@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #ifdef TUWEN_HAVE_CUDA
+#include "api/environment.h"
 #include "core/device_cuda.h"
 #include "kernels/cuda/table_cuda.h"
 #endif
@@ -15,7 +16,9 @@ namespace {
 Device cuda_device(int ordinal) {
 #ifdef TUWEN_HAVE_CUDA
   CudaDevice cuda = open_cuda(ordinal);
-  return {cuda.handle, cuda.sm90a ? &cuda_table_sm90() : &cuda_table(), std::move(cuda.name), cuda.multiplies_e4m3()};
+  const auto begin = wants_early_launch() && cuda.early ? KernelsBegin::early : KernelsBegin::in_turn;
+  return {cuda.handle, &(cuda.sm90a ? cuda_table_sm90(begin) : cuda_table(begin)), std::move(cuda.name),
+          cuda.multiplies_e4m3()};
 #else
   throw Error(ErrorCode::unsupported, {.field = "device \"cuda:" + std::to_string(ordinal) + "\"",
                                        .expected = "a build with CUDA kernels",

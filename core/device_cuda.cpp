@@ -18,10 +18,13 @@ constexpr const char* kInstead = "the CPU can be used instead";
 std::string version(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }
 std::string capability(int c) { return "sm_" + std::to_string(c); }
 
+bool runs_exactly(const CudaTargets& targets, int device) {
+  return std::any_of(targets.exact.begin(), targets.exact.end(), [=](const CudaTargets::Exact& e) {
+    return e.alone ? e.capability == device : e.capability / 10 == device / 10 && e.capability <= device;
+  });
+}
 bool runs_on(const CudaTargets& targets, int device) {
-  for (const CudaTargets::Exact& e : targets.exact)
-    if (e.alone ? e.capability == device : e.capability / 10 == device / 10 && e.capability <= device) return true;
-  return targets.ptx && device >= *targets.ptx;
+  return runs_exactly(targets, device) || (targets.ptx && device >= *targets.ptx);
 }
 
 // "sm_80, sm_90a, or sm_90 and newer"
@@ -66,6 +69,11 @@ CudaTargets read_cuda_targets(std::string_view architectures) {
 bool has_sm90a(const CudaTargets& targets, int capability) {
   return capability == 90 && std::any_of(targets.exact.begin(), targets.exact.end(),
                                          [](const CudaTargets::Exact& e) { return e.alone && e.capability == 90; });
+}
+
+bool begins_early(const CudaTargets& targets, int capability) {
+  constexpr int kFirst = 90;
+  return capability >= kFirst && (runs_exactly(targets, capability) || targets.ptx.value_or(0) >= kFirst);
 }
 
 void require_cuda(const CudaFacts& f, const CudaTargets& targets) {

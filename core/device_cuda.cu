@@ -108,7 +108,8 @@ CudaDevice open_cuda(int ordinal) {
   const CudaTargets targets = read_cuda_targets(TUWEN_CUDA_COMPILED);
   require_cuda(facts, targets);
   const int capability = facts.major * 10 + facts.minor;
-  return {device_handle(kApi, ordinal), facts.name, capability, has_sm90a(targets, capability)};
+  return {device_handle(kApi, ordinal), facts.name, capability, has_sm90a(targets, capability),
+          begins_early(targets, capability)};
 }
 
 }  // namespace tw

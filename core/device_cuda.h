@@ -38,6 +38,10 @@ CudaTargets read_cuda_targets(std::string_view architectures);
 // Whether there is code for sm_90a and the device runs it: products by warpgroups (kernels/cuda/linear_sm90.cu).
 bool has_sm90a(const CudaTargets& targets, int capability);
 
+// Whether a kernel can begin before the one in front of it on a stream has ended: from compute capability 9.0 on, if
+// the code that runs there is no older (kernels/cuda/device_ops.h: after_earlier_kernels).
+bool begins_early(const CudaTargets& targets, int capability);
+
 // Throws unsupported, in one sentence that names what is missing, unless the device can be used: no driver, one too
 // old, a forked process, no device, no such device, a device without kernels (the message lists those compiled).
 void require_cuda(const CudaFacts& facts, const CudaTargets& targets);
@@ -47,6 +51,7 @@ struct CudaDevice {
   std::string name;  // "NVIDIA H200"
   int capability;    // compute capability, 10 major + minor
   bool sm90a;        // runs code for sm_90a
+  bool early;        // begins_early()
 
   bool multiplies_e4m3() const { return capability >= 89; }
 };

@@ -3,6 +3,9 @@
 // rows, all heads of all sequences. Formulas, aliasing and accuracy are the kernel table's. Pointers are memory that
 // the device reads: its own, or the host's where that is mapped for it.
 //
+// Packed weights of products are written by no entry: these may read them before what is in front of them on the stream
+// is done.
+//
 // Entries return at once and report nothing: a device keeps its first error, and whoever waits for the stream gets it.
 #pragma once
 

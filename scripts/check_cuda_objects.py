@@ -6,7 +6,8 @@
 Compiles kernels/cuda/*.cu as compile_commands.json of BUILD says and demands that no kernel spills registers or keeps anything in
 local memory, that ptxas makes products of warpgroups wait for nothing that the source does not wait for, and, where cuobjdump is at
 hand, that kernels of tensor cores have their instructions (HMMA, QMMA; those of E4M3 on architectures that know the type; HGMMA and
-QGMMA for sm_90a) and none has loads or stores of local memory (LDL, STL). Prints the registers of the largest kernels. Exit status
+QGMMA for sm_90a), none has loads or stores of local memory (LDL, STL), and from sm_90 on every kernel waits for those in front of it
+(ACQBULK) before it lets the next one begin (PREEXIT), writes to global memory or ends. Prints the registers of the largest kernels. Exit status
 77: the build has no nvcc."""
 import concurrent.futures
 import json
@@ -27,6 +28,9 @@ WARPGROUP_PRODUCT = {  # by the type in the kernel's name
     "DTypeE2E": re.compile(r"\bHGMMA\.64x\d+x16\.F32\.BF16"),
     "DTypeE10E": re.compile(r"\bQGMMA\.64x\d+x32\.F32\.E4M3\.E4M3"),
 }
+# griddepcontrol.wait and griddepcontrol.launch_dependents, and what has to stand behind them in the code.
+WAITS, LETS_BEGIN, FIRST_EARLY_ARCH = re.compile(r"\bACQBULK\b"), re.compile(r"\bPREEXIT\b"), 90
+AFTER_WAITING = re.compile(r"\b(PREEXIT|STG|RED|ATOMG?|EXIT)\b")
 # "(C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized due to ...", "(C7517) warpgroup.wait is
 # injected ..." and their neighbours.
 SERIALIZED = re.compile(r"^.*\(C75[01]\d\).*$", re.M)
@@ -63,6 +67,21 @@ def check_memory(source: str, text: str, registers: list):
             yield f"{source}: {name} for {arch}: {stack} bytes of stack, {stores} spilled, {loads} read back"
 
 
+def is_empty(name: str, arch: str) -> bool:
+    return WARPGROUP_KERNEL in name and arch != WARPGROUP_ARCH
+
+
+def check_order(function: str):
+    """What is wrong with how a kernel follows the one in front of it."""
+    waits, begins, other = (pattern.search(function) for pattern in (WAITS, LETS_BEGIN, AFTER_WAITING))
+    if not waits:
+        yield "does not wait for earlier kernels"
+    elif not begins:
+        yield "lets no other kernel begin"
+    elif other.start() < waits.start():
+        yield f"has {other.group()} in front of its wait for earlier kernels"
+
+
 def check_instructions(source: str, out: pathlib.Path, cuobjdump: str):
     text = subprocess.run([cuobjdump, "--dump-sass", out], capture_output=True, text=True, check=True).stdout
     for image in re.split(r"^\s*code for ", text, flags=re.M)[1:]:
@@ -73,9 +92,11 @@ def check_instructions(source: str, out: pathlib.Path, cuobjdump: str):
                 E4M3_KERNEL.search(name) and arch in WITHOUT_E4M3)
             if promised and not TENSOR_CORE.search(function):
                 yield f"{source}: {name} for {arch} has no tensor-core instruction"
-            if WARPGROUP_KERNEL in name and arch == WARPGROUP_ARCH and not any(
+            if WARPGROUP_KERNEL in name and not is_empty(name, arch) and not any(
                     kind in name and product.search(function) for kind, product in WARPGROUP_PRODUCT.items()):
                 yield f"{source}: {name} for {arch} has no product of a warpgroup"
+            if int(re.sub(r"\D", "", arch)) >= FIRST_EARLY_ARCH and not is_empty(name, arch):
+                yield from (f"{source}: {name} for {arch} {what}" for what in check_order(function))
             if match := re.search(r"\b(LDL|STL)\b", function):
                 yield f"{source}: {name} for {arch} has {match.group()}: local memory"
 

@@ -80,7 +80,8 @@ def summary(records) -> str:
         ("A model of true size", f"f32 embeddings, the largest difference to the CPU's; {PARITY} is permitted.",
          ["preset", "inputs", "difference"], [[*about, f"{d:.2e}"] for *about, d in rows("parity", "preset", "inputs", "difference")]),
         ("compute-sanitizer", "", ["tool", "", "s", "what it said"], rows("sanitizer", "tool", "status", "seconds", "text")),
-        ("Encoding", "Host memory to host memory. `ratio`: the engine's time by tuwen's, above 1 tuwen is faster. `resident ms`: the"
+        ("Encoding", "Host memory to host memory. `ratio`: the engine's time by tuwen's, above 1 tuwen is faster. `early launch`: with"
+         " TUWEN_CUDA_EARLY_LAUNCH=1. `resident ms`: the"
          " engine on inputs that lie on the card. `cosine`: of the worst item to the CPU's f32 (tuwen without a batch there: of the"
          " first item).", ENCODE_HEADER, encode_rows(records)),
     ]

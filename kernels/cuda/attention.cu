@@ -21,6 +21,7 @@ __device__ __forceinline__ float score_terms(const AttentionBatchArgs& p, int64_
 
 template <bool kFull>
 __global__ void __launch_bounds__(kThreads, 3) attention_kernel(AttentionBatchArgs p) {
+  after_earlier_kernels();
   TUWEN_SHARED(float, qs, kBlockQueries* kDepth);
   TUWEN_SHARED(float, ks, kKeys* kKeyRow);
   TUWEN_SHARED(float, vs, kKeys* kOutChunk);

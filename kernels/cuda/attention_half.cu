@@ -94,6 +94,7 @@ __device__ __forceinline__ void store(const AttentionBatchArgs& p, int64_t at, i
 template <DType kType, int kPadded, bool kInSixteens>
 __global__ void __launch_bounds__(kThreads, attention_half_blocks(kPadded))
     attention_half_kernel(AttentionBatchArgs p) {
+  after_earlier_kernels();
   constexpr int kRow = kPadded + 8, kTile = kTileKeys * kRow;
   TUWEN_SHARED_DYNAMIC(shared);
   auto* qs = reinterpret_cast<uint16_t*>(shared);

@@ -25,6 +25,23 @@ namespace tw::cuda {
 constexpr int kWarpSize = 32;
 constexpr unsigned kAllLanes = 0xFFFFFFFFu;
 
+// Waits until all kernels in front of this one on its stream have ended and what they wrote is there to be read. Then
+// lets the next one begin, which it may when all blocks of this one have come here or ended: it takes no place that one
+// of them needs.
+//
+// Kernels may begin early (launch.h). So every thread of every kernel calls this before it reads what a kernel may have
+// written, before it writes to global memory at all, and before it returns; indices, shared memory and weights of
+// products alone come in front of it. The hardware waits for no more than the kernel right in front, which has waited
+// for its own: one whose blocks all returned without waiting could end while an earlier one still runs.
+__device__ __forceinline__ void after_earlier_kernels() {
+#if !defined(__CUDACC__)
+  shim::wait_for_earlier_launches(TUWEN_SITE("griddepcontrol.wait"));
+#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
 __device__ __forceinline__ int thread_x() { return static_cast<int>(threadIdx.x); }
 __device__ __forceinline__ int lane_of(int thread) { return thread % kWarpSize; }
 __device__ __forceinline__ int warp_of(int thread) { return thread / kWarpSize; }

@@ -8,6 +8,7 @@ namespace tw::cuda {
 namespace {
 
 __global__ void __launch_bounds__(kColumnThreads) embed_kernel(EmbedArgs p) {
+  after_earlier_kernels();
   const auto row = static_cast<int64_t>(blockIdx.x);
   const float* word = p.word + p.ids[row] * p.columns;
   const float* type = p.type + p.type_ids[row] * p.columns;
@@ -17,6 +18,7 @@ __global__ void __launch_bounds__(kColumnThreads) embed_kernel(EmbedArgs p) {
 }
 
 __global__ void __launch_bounds__(kColumnThreads) add_periodic_kernel(AddPeriodicArgs p) {
+  after_earlier_kernels();
   const auto row = static_cast<int64_t>(blockIdx.x);
   const float* table = p.table + (p.first + row) % p.period * p.columns;
   for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads) p.y[row * p.y_stride + c] += table[c];
@@ -25,6 +27,7 @@ __global__ void __launch_bounds__(kColumnThreads) add_periodic_kernel(AddPeriodi
 // A block has one row: the patch at (top, left) of one item, or an item's class row.
 template <bool kU8>
 __global__ void __launch_bounds__(kColumnThreads) patches_kernel(PatchesBatchArgs batch) {
+  after_earlier_kernels();
   const PatchesArgs& p = batch.item;
   const int64_t rows_each = p.rows + (batch.class_row ? 1 : 0);
   const int64_t item = static_cast<int64_t>(blockIdx.x) / rows_each, row = static_cast<int64_t>(blockIdx.x) % rows_each;
@@ -56,6 +59,7 @@ void patches(Stream stream, const PatchesBatchArgs& p) {
 }
 
 __global__ void __launch_bounds__(kColumnThreads) gather_rows_kernel(GatherRowsArgs p) {
+  after_earlier_kernels();
   const auto row = static_cast<int64_t>(blockIdx.x);
   const int64_t from = (p.rows != nullptr ? p.rows[row] : row) * p.x_stride, to = row * p.y_stride;
   for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads) {
@@ -72,12 +76,14 @@ __global__ void __launch_bounds__(kColumnThreads) gather_rows_kernel(GatherRowsA
 }
 
 __global__ void __launch_bounds__(kColumnThreads) clear_kernel(ClearArgs p) {
+  after_earlier_kernels();
   for (int64_t c = thread_x(); c < p.bytes; c += kColumnThreads)
     static_cast<uint8_t*>(p.y)[static_cast<int64_t>(blockIdx.x) * p.y_stride + c] = 0;
 }
 
 // A block has one row of one head's block.
 __global__ void __launch_bounds__(kColumnThreads) store_heads_kernel(StoreHeadsArgs p) {
+  after_earlier_kernels();
   const HeadBlocks& b = p.blocks;
   const int64_t keys = b.past + b.length, block = static_cast<int64_t>(blockIdx.x);
   const int64_t unit = block / keys, key = block % keys, item = unit / b.heads, head = unit % b.heads;
@@ -89,18 +95,22 @@ __global__ void __launch_bounds__(kColumnThreads) store_heads_kernel(StoreHeadsA
 __device__ __forceinline__ int64_t element() { return static_cast<int64_t>(blockIdx.x) * kElementThreads + thread_x(); }
 
 __global__ void __launch_bounds__(kElementThreads) f16_to_f32_kernel(ConvertArgs p) {
+  after_earlier_kernels();
   const int64_t i = element();
   if (i < p.count) static_cast<float*>(p.to)[i] = widen_f16(static_cast<const uint16_t*>(p.from)[i]);
 }
 __global__ void __launch_bounds__(kElementThreads) bf16_to_f32_kernel(ConvertArgs p) {
+  after_earlier_kernels();
   const int64_t i = element();
   if (i < p.count) static_cast<float*>(p.to)[i] = widen_bf16(static_cast<const uint16_t*>(p.from)[i]);
 }
 __global__ void __launch_bounds__(kElementThreads) f32_to_bf16_kernel(ConvertArgs p) {
+  after_earlier_kernels();
   const int64_t i = element();
   if (i < p.count) static_cast<uint16_t*>(p.to)[i] = round_half<DType::bf16>(static_cast<const float*>(p.from)[i]);
 }
 __global__ void __launch_bounds__(kElementThreads) f32_to_f16_kernel(ConvertArgs p) {
+  after_earlier_kernels();
   const int64_t i = element();
   if (i < p.count) static_cast<uint16_t*>(p.to)[i] = round_half<DType::f16>(static_cast<const float*>(p.from)[i]);
 }

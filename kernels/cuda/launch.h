@@ -9,8 +9,14 @@
 
 namespace tw::cuda {
 
-// A cudaStream_t; kernels of one stream run in the order of their launches.
-using Stream = void*;
+// A cudaStream_t; what a kernel of one stream reads and writes is as if they ran in the order of their launches.
+// `early`: a kernel may begin before those in front of it have ended (after_earlier_kernels()); what it runs then is
+// code for sm_90 or newer.
+struct Stream {
+  Stream(void* cuda_stream, bool kernels_begin_early = false) : stream(cuda_stream), early(kernels_begin_early) {}
+  void* stream;
+  bool early;
+};
 
 struct Geometry {
   int64_t blocks_x = 0, blocks_y = 1, blocks_z = 1;
@@ -30,16 +36,27 @@ void launch(const Geometry& g, Stream stream, void (*kernel)(Parameters...), con
     // Room for as many blocks as the kernel is made for, not for one.
     cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared);
   }
-  const dim3 grid(static_cast<unsigned>(g.blocks_x), static_cast<unsigned>(g.blocks_y),
-                  static_cast<unsigned>(g.blocks_z));
-  kernel<<<grid, static_cast<unsigned>(g.threads), static_cast<size_t>(g.shared_bytes),
-           static_cast<cudaStream_t>(stream)>>>(arguments...);
+  // Of a kernel in front alone: what else is in front, a copy or another stream's event, has to be over.
+  cudaLaunchAttribute early = {};
+  early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  early.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config = {};
+  config.gridDim =
+      dim3(static_cast<unsigned>(g.blocks_x), static_cast<unsigned>(g.blocks_y), static_cast<unsigned>(g.blocks_z));
+  config.blockDim = dim3(static_cast<unsigned>(g.threads));
+  config.dynamicSmemBytes = static_cast<size_t>(g.shared_bytes);
+  config.stream = static_cast<cudaStream_t>(stream.stream);
+  config.attrs = &early;
+  config.numAttrs = stream.early ? 1 : 0;
+  cudaLaunchKernelEx(&config, kernel, arguments...);
 #else
   const auto size = [](int64_t n) { return static_cast<unsigned>(n); };
-  shim::start(stream,
+  shim::start(stream.stream,
               {{size(g.blocks_x), size(g.blocks_y), size(g.blocks_z)},
                {static_cast<unsigned>(g.threads), 1, 1},
-               static_cast<size_t>(g.shared_bytes)},
+               static_cast<size_t>(g.shared_bytes),
+               true,
+               stream.early},
               [=] { kernel(arguments...); });  // copies, as a device has
 #endif
 }

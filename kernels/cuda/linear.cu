@@ -31,6 +31,7 @@ __device__ __forceinline__ void load_step(float* xs, float* ws, const LinearArgs
 
 template <int kBytes>
 __global__ void __launch_bounds__(kF32Threads, 2) linear_kernel(LinearArgs p) {
+  after_earlier_kernels();
   TUWEN_SHARED(float, xs, 2 * kF32Tile * kXRow);
   TUWEN_SHARED(float, ws, 2 * kF32Depth * kF32Tile);
   const int64_t row_tiles = ceil_div(p.rows, int64_t{kF32Tile});
@@ -91,6 +92,7 @@ constexpr int kSimilarityWarps = 4, kWarpColumns = 8;
 
 // A warp has eight results of one row, its lanes divide k.
 __global__ void __launch_bounds__(kSimilarityWarps* kWarpSize) similarity_kernel(SimilarityArgs p) {
+  after_earlier_kernels();
   const int64_t groups = ceil_div(p.columns, int64_t{kSimilarityWarps * kWarpColumns});
   const int64_t row = static_cast<int64_t>(blockIdx.x) / groups;
   const int64_t first =

@@ -106,6 +106,7 @@ __device__ __forceinline__ void multiply_step(float (&sum)[kTiles][4][4], const 
 template <DType kType, int kRows, int kBytes>
 __global__ void __launch_bounds__(kNarrowThreads, linear_narrow_blocks(kType, kRows))
     linear_narrow_kernel(LinearNarrowArgs p) {
+  after_earlier_kernels();
   TUWEN_SHARED_DYNAMIC(shared);
   constexpr int kTiles = kRows / kRowWarps2 / 16;
   const Operands in(p);

@@ -61,7 +61,7 @@ struct Operands {
 
 // 128 bytes of each row from `k0` on, kBytes at a time; zero beyond rows and depth.
 template <int kRows, int kBytes>
-__device__ __forceinline__ void load_rows(unsigned char* to, const Operands& p, int64_t k0) {
+__device__ __forceinline__ void copy_rows(unsigned char* to, const Operands& p, int64_t k0) {
   const int row = thread_x() / kLineChunks, byte = thread_x() % kLineChunks * kChunk;
   const bool in_depth = k0 + byte < p.depth;
 #pragma unroll
@@ -74,21 +74,24 @@ __device__ __forceinline__ void load_rows(unsigned char* to, const Operands& p, 
   }
 }
 
+// A step's weights and its rows, to the stage that it comes to.
 template <DType kType, int kRows>
-__device__ __forceinline__ void load_step(const Stages<kType, kRows>& stages, const Operands& p, int step) {
+__device__ __forceinline__ void load_weights(const Stages<kType, kRows>& stages, const Operands& p, int step) {
+  if (thread_x() != 0) return;
   const int stage = step % Stages<kType, kRows>::kCount;
-  Barrier* full = stages.full + stage;
-  if (thread_x() == 0) {
-    barrier_arrive_expecting(full, kTileBytes);
-    copy_bulk(stages.weights(stage), p.weights + int64_t{step} * kTileBytes, kTileBytes, full);
-  }
+  barrier_arrive_expecting(stages.full + stage, kTileBytes);
+  copy_bulk(stages.weights(stage), p.weights + int64_t{step} * kTileBytes, kTileBytes, stages.full + stage);
+}
+template <DType kType, int kRows>
+__device__ __forceinline__ void load_rows(const Stages<kType, kRows>& stages, const Operands& p, int step) {
+  const int stage = step % Stages<kType, kRows>::kCount;
   const int64_t k0 = int64_t{step} * kTileDepthBytes;
   if (p.in_sixteens) {
-    load_rows<kRows, 16>(stages.rows(stage), p, k0);
+    copy_rows<kRows, 16>(stages.rows(stage), p, k0);
   } else {  // at multiples of four bytes, as the CPU's table demands
-    load_rows<kRows, 4>(stages.rows(stage), p, k0);
+    copy_rows<kRows, 4>(stages.rows(stage), p, k0);
   }
-  copies_arrive(full);
+  copies_arrive(stages.full + stage);
 }
 
 template <DType kType, bool kAddFirst, int kSums>
@@ -106,7 +109,9 @@ template <DType kType, int kRows, int kSums>
 __device__ __forceinline__ void multiply(float (&sum)[kSums], const Stages<kType, kRows>& stages, const Operands& p,
                                          int row, int line, int steps) {
   constexpr int kStages = Stages<kType, kRows>::kCount, kAhead = kStages - 1;
-  for (int step = 0; step < kAhead && step < steps; ++step) load_step(stages, p, step);
+  for (int step = 0; step < kAhead && step < steps; ++step) load_weights(stages, p, step);  // no kernel writes them
+  after_earlier_kernels();
+  for (int step = 0; step < kAhead && step < steps; ++step) load_rows(stages, p, step);
   for (int step = 0; step < steps; ++step) {
     const int stage = step % kStages;
     barrier_wait(stages.full + stage, step / kStages % 2);
@@ -115,7 +120,9 @@ __device__ __forceinline__ void multiply(float (&sum)[kSums], const Stages<kType
                    w = wgmma_operand(stages.weights(stage) + line * kTileDepthBytes);
     const auto load_ahead = [&] {
       __syncthreads();  // the step before has been read by all
-      if (step + kAhead < steps) load_step(stages, p, step + kAhead);
+      if (step + kAhead >= steps) return;
+      load_weights(stages, p, step + kAhead);
+      load_rows(stages, p, step + kAhead);
     };
     if constexpr (kType == DType::e4m3) {
       // Tensor cores keep 14 bits of a sum of E4M3 (DeepSeek-AI 2024, arXiv:2412.19437, section 3.3.2). So they add 128

@@ -27,6 +27,7 @@ __device__ __forceinline__ int64_t byte_of_picture(int64_t blocks_each) {
 
 // Row y, byte b = 3 x + channel of what lies between the passes.
 __global__ void __launch_bounds__(kElementThreads) resize_first_kernel(ResizeBatchArgs batch, int64_t blocks_each) {
+  after_earlier_kernels();
   const ResizePicture& p = batch.pictures[static_cast<int64_t>(blockIdx.x) / blocks_each];
   const int64_t i = byte_of_picture(blocks_each);
   const int row = 3 * (p.vertical_first ? p.columns : p.width), y = static_cast<int>(i / row),
@@ -42,6 +43,7 @@ __global__ void __launch_bounds__(kElementThreads) resize_first_kernel(ResizeBat
 
 // Every byte of the result, zeros beside the picture.
 __global__ void __launch_bounds__(kElementThreads) resize_second_kernel(ResizeBatchArgs batch, int64_t blocks_each) {
+  after_earlier_kernels();
   const int64_t picture = static_cast<int64_t>(blockIdx.x) / blocks_each, i = byte_of_picture(blocks_each);
   if (i >= 3 * batch.side * batch.side) return;
   const ResizePicture& p = batch.pictures[picture];

@@ -12,6 +12,7 @@ __device__ __forceinline__ int64_t row_of_warp() {
 }
 
 __global__ void __launch_bounds__(kRowWarps* kWarpSize) layer_norm_kernel(LayerNormBatchArgs batch) {
+  after_earlier_kernels();
   const LayerNormArgs& p = batch.rows;
   const int64_t row = row_of_warp();
   if (row >= p.rows) return;
@@ -38,6 +39,7 @@ __global__ void __launch_bounds__(kRowWarps* kWarpSize) layer_norm_kernel(LayerN
 }
 
 __global__ void __launch_bounds__(kRowWarps* kWarpSize) softmax_kernel(RowsArgs p) {
+  after_earlier_kernels();
   const int64_t row = row_of_warp();
   if (row >= p.rows) return;
   const float* x = p.x + row * p.x_stride;
@@ -56,6 +58,7 @@ __global__ void __launch_bounds__(kRowWarps* kWarpSize) softmax_kernel(RowsArgs 
 }
 
 __global__ void __launch_bounds__(kRowWarps* kWarpSize) l2_normalize_kernel(RowsArgs p) {
+  after_earlier_kernels();
   const int64_t row = row_of_warp();
   if (row >= p.rows) return;
   const float* x = p.x + row * p.x_stride;
@@ -67,6 +70,7 @@ __global__ void __launch_bounds__(kRowWarps* kWarpSize) l2_normalize_kernel(Rows
 }
 
 __global__ void __launch_bounds__(kColumnThreads) activation_kernel(RowsArgs p) {
+  after_earlier_kernels();
   const auto row = static_cast<int64_t>(blockIdx.x);
   for (int64_t c = thread_x(); c < p.columns; c += kColumnThreads)
     p.y[row * p.y_stride + c] = activate(p.activation, p.x[row * p.x_stride + c]);

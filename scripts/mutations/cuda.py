@@ -260,8 +260,8 @@ CUDA = [
         "kSm90Threads);"),
     cuda(
         "sm90-bytes", CUDA_SM90, "half of the weights are waited for",
-        "barrier_arrive_expecting(full, kTileBytes);",
-        "barrier_arrive_expecting(full, kTileBytes / 2);"),
+        "barrier_arrive_expecting(stages.full + stage, kTileBytes);",
+        "barrier_arrive_expecting(stages.full + stage, kTileBytes / 2);"),
     cuda(
         "sm90-wait-full", CUDA_SM90, "a step is multiplied before it is there",
         "    barrier_wait(stages.full + stage, step / kStages % 2);\n",
@@ -366,6 +366,61 @@ CUDA = [
         "cuda-record-first", "models/recorded_slices.h", "a slice that may never come again is recorded",
         "if (slice.times == 2)",
         "if (slice.times == 1)"),
+    # Kernels that begin before those in front of them have ended.
+    cuda(
+        "early-no-wait", "kernels/cuda/rows.cu", "a kernel does not wait for those in front of it",
+        "  after_earlier_kernels();\n  const LayerNormArgs& p",
+        "  const LayerNormArgs& p"),
+    cuda(
+        "early-some-wait", "kernels/cuda/rows.cu", "warps without a row end without waiting",
+        "  after_earlier_kernels();\n  const LayerNormArgs& p = batch.rows;\n  const int64_t row = row_of_warp();\n"
+        "  if (row >= p.rows) return;\n",
+        "  const LayerNormArgs& p = batch.rows;\n  const int64_t row = row_of_warp();\n"
+        "  if (row >= p.rows) return;\n  after_earlier_kernels();\n"),
+    cuda(
+        "early-read", "kernels/cuda/inputs.cu", "a row is found before it is waited for",
+        "  after_earlier_kernels();\n  const auto row = static_cast<int64_t>(blockIdx.x);\n"
+        "  const int64_t from = (p.rows != nullptr ? p.rows[row] : row) * p.x_stride, to = row * p.y_stride;\n",
+        "  const auto row = static_cast<int64_t>(blockIdx.x);\n"
+        "  const int64_t from = (p.rows != nullptr ? p.rows[row] : row) * p.x_stride, to = row * p.y_stride;\n"
+        "  after_earlier_kernels();\n"),
+    cuda(
+        "early-write", "kernels/cuda/inputs.cu", "columns are cleared that kernels in front still read or write",
+        "  after_earlier_kernels();\n  for (int64_t c = thread_x(); c < p.bytes; c += kColumnThreads)\n"
+        "    static_cast<uint8_t*>(p.y)[static_cast<int64_t>(blockIdx.x) * p.y_stride + c] = 0;\n",
+        "  for (int64_t c = thread_x(); c < p.bytes; c += kColumnThreads)\n"
+        "    static_cast<uint8_t*>(p.y)[static_cast<int64_t>(blockIdx.x) * p.y_stride + c] = 0;\n"
+        "  after_earlier_kernels();\n"),
+    cuda(
+        "early-rows", CUDA_SM90, "rows are fetched with the weights, before those who write them have ended",
+        "  after_earlier_kernels();\n"
+        "  for (int step = 0; step < kAhead && step < steps; ++step) load_rows(stages, p, step);\n",
+        "  for (int step = 0; step < kAhead && step < steps; ++step) load_rows(stages, p, step);\n"
+        "  after_earlier_kernels();\n"),
+    cuda(
+        "early-sm90", "kernels/cuda/table_cuda.cu", "products by warpgroups begin in turn",
+        "entry<kEarly, cuda::linear_sm90>",
+        "entry<false, cuda::linear_sm90>"),
+    cuda(
+        "early-shim-copies", "kernels/cuda/host_shim/block.cpp", "copies that began too early are not looked at again",
+        "c.bytes.size()) != 0)",
+        "c.bytes.size()) > 1000)"),
+    cuda(
+        "early-shim-wait", "kernels/cuda/host_shim/block.cpp", "threads may end without waiting",
+        "if (launch_.waits && !thread.waited)",
+        "if (launch_.waits && !thread.waited && false)"),
+    cuda(
+        "early-recording", "tests/support/fake_device.h", "a recording begins before what is in front of it has ended",
+        "if (std::exchange(first, false)) piece.begin = nullptr;",
+        "if (std::exchange(first, false)) piece.earlier = nullptr;"),
+    cuda(
+        "early-environment", "api/environment.h", "whatever the environment says means early launch",
+        "return wanted == \"1\";",
+        "return !wanted.empty();"),
+    Mutation(
+        "early-code", "core/device_cuda.cpp", "kernels begin early that have no instruction to wait with",
+        "targets.ptx.value_or(0) >= kFirst",
+        "targets.ptx.has_value()", tests=("test_core",)),
     Mutation(
         "cuda-fork", "core/device.cpp", "a forked child uses its parent's device",
         "here != device.process",

@@ -66,6 +66,15 @@ TEST_CASE("cuda device: code for sm_90a is for compute capability 9.0 alone, whe
     CHECK_FALSE(has_sm90a(read_cuda_targets(targets), 90));
 }
 
+TEST_CASE("cuda device: kernels begin early where compute capability and the code that runs there are 9.0 or newer") {
+  for (const int capability : {90, 100, 120}) CHECK(begins_early(read_cuda_targets(kDefault), capability));
+  for (const int capability : {80, 86, 89}) CHECK_FALSE(begins_early(read_cuda_targets(kDefault), capability));
+  for (const char* targets : {"80", "80-virtual", "80-real,89-virtual", "100a-real,89-virtual"})
+    CHECK_FALSE(begins_early(read_cuda_targets(targets), 90));
+  for (const char* targets : {"90", "90a-real", "90-real,80-virtual"})
+    CHECK(begins_early(read_cuda_targets(targets), 90));
+}
+
 TEST_CASE("cuda device: each thing that is missing has its own sentence") {
   CudaFacts f = h200();
   f.driver_version = 0;

@@ -10,17 +10,19 @@ namespace tw::test {
 
 // Kernels of this thread wait on the fake driver's streams, as copies do.
 inline void leave_kernels_to_driver() {
-  shim::keep_launches([](void* stream, std::function<void()> launch) { driver->put(stream, std::move(launch)); });
+  shim::keep_launches([](void* stream, shim::Kept launch) {
+    driver->put(stream, {.run = std::move(launch.run), .kernel = true, .begin = std::move(launch.begin)});
+  });
 }
 
 // Of the driver in use.
-inline Device fake_device() {
+inline Device fake_device(KernelsBegin begin = KernelsBegin::in_turn) {
   leave_kernels_to_driver();
-  return {device_handle(kFake, 1), &cuda_table(), "fake", true};
+  return {device_handle(kFake, 1), &cuda_table(begin), "fake", true};
 }
-inline Device fake_device_sm90() {
+inline Device fake_device_sm90(KernelsBegin begin = KernelsBegin::in_turn) {
   leave_kernels_to_driver();
-  return {device_handle(kFake, 1), &cuda_table_sm90(), "fake", true};
+  return {device_handle(kFake, 1), &cuda_table_sm90(begin), "fake", true};
 }
 
 }  // namespace tw::test

@@ -30,8 +30,8 @@ template <class Launch>
 void linear_narrow(LinearNarrowArgs p, int64_t weight_bytes, Launch launch) {
   Staged s("linear_narrow");
   const int64_t each = size_of(p.type);
+  p.weights = s.weights_in(p.weights, weight_bytes);
   p.x = s.bytes_in(p.x, extent(p.rows, p.x_stride, p.k) * each);
-  p.weights = s.bytes_in(p.weights, weight_bytes);
   p.scale = s.in(p.scale, p.columns);
   p.bias = s.in(p.bias, p.columns);
   p.y = s.bytes_out(p.y, extent(p.rows, p.y_stride, p.columns) * size_of(p.y_type));
@@ -213,13 +213,13 @@ void convert(const ConvertArgs& p) {
 
 void linear_narrow_in_tiles(const LinearNarrowArgs& p, int tile_rows) {
   linear_narrow(p, strips(p.columns) * p.k * size_of(p.type),
-                [=](DeviceStream stream, const auto& args) { cuda::linear_narrow_in_tiles(stream, args, tile_rows); });
+                [=](cuda::Stream stream, const auto& args) { cuda::linear_narrow_in_tiles(stream, args, tile_rows); });
 }
 void linear_sm90_in_tiles(const LinearNarrowArgs& p, int tile_rows) {
   const int64_t bytes =
       round_up(p.skipped + p.columns, kTileColumns) * round_up(p.k * size_of(p.type), kTileDepthBytes);
   linear_narrow(p, bytes,
-                [=](DeviceStream stream, const auto& args) { cuda::linear_sm90_in_tiles(stream, args, tile_rows); });
+                [=](cuda::Stream stream, const auto& args) { cuda::linear_sm90_in_tiles(stream, args, tile_rows); });
 }
 void attention_batch(const AttentionBatchArgs& p) { attend(p); }
 void layer_norm_batch(const LayerNormBatchArgs& p) { layer_norm(p); }

@@ -10,21 +10,33 @@ namespace tw::test {
 namespace {
 
 DeviceHandle memory;
+bool early = false;
+
+// From one session to the next.
+void use_lasting_driver() {
+  static Driver one;
+  driver = &one;
+}
 
 }  // namespace
 
 Device device_under_test() {
-  static Driver one;
-  driver = &one;
+  use_lasting_driver();
   return fake_device();
+}
+Device early_device_under_test() {
+  use_lasting_driver();
+  return fake_device(KernelsBegin::early);
 }
 
 bool has_sm90() { return true; }
 
 DeviceHandle memory_under_test() { return memory; }
-void set_memory_under_test(const DeviceHandle& device) {
+bool early_under_test() { return early; }
+void set_memory_under_test(const DeviceHandle& device, bool kernels_begin_early) {
   leave_kernels_to_driver();
   memory = device;
+  early = kernels_begin_early;
 }
 
 void in_every_order(const std::function<void()>& body) {

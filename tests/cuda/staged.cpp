@@ -25,10 +25,16 @@ Staged::~Staged() {
   if (queue_) queue_->wait_whatever_comes();
 }
 
-DeviceStream Staged::stream() const { return queue_ ? queue_->stream() : nullptr; }
+cuda::Stream Staged::stream() const { return {queue_ ? queue_->stream() : nullptr, early_under_test()}; }
 
 const void* Staged::bytes_in(const void* host, int64_t bytes) {
   return device_.api == nullptr || host == nullptr ? host : copy_of(host, bytes, nullptr);
+}
+
+const void* Staged::weights_in(const void* host, int64_t bytes) {
+  const void* there = bytes_in(host, bytes);
+  if (queue_) queue_->wait();
+  return there;
 }
 
 void* Staged::bytes_out(void* host, int64_t bytes) {
@@ -41,10 +47,10 @@ std::byte* Staged::copy_of(const void* host, int64_t bytes, std::byte* result) {
   const int64_t offset = kBoundary + misaligned, size = offset + bytes + kBoundary;
   std::vector<std::byte> image(static_cast<size_t>(size), kBeside);
   if (bytes > 0) std::memcpy(image.data() + offset, from, static_cast<size_t>(bytes));
-  Array& a = arrays_.emplace_back(
-      Array{from, bytes, offset, Buffer::on_device(*device_.api, size, "an array of a test"), result});
-  queue_->copy(a.memory.data(), image.data(), size);
-  queue_->wait();
+  Array& a = arrays_.emplace_back(Array{from, std::move(image), bytes, offset,
+                                        Buffer::on_device(*device_.api, size, "an array of a test"), result});
+  queue_->copy(a.memory.data(), a.image.data(), size);
+  if (!early_under_test()) queue_->wait();  // else kernels are to begin before
   return a.memory.data() + offset;
 }
 

@@ -7,7 +7,7 @@
 
 #include "core/buffer.h"
 #include "core/device.h"
-#include "kernels/device_table.h"
+#include "kernels/cuda/launch.h"
 
 namespace tw::test {
 
@@ -27,7 +27,7 @@ class Staged {
   Staged& operator=(const Staged&) = delete;
   ~Staged();
 
-  DeviceStream stream() const;
+  cuda::Stream stream() const;
 
   template <class T>
   const T* in(const T* host, int64_t count) {
@@ -39,6 +39,8 @@ class Staged {
     return static_cast<T*>(bytes_out(host, count * static_cast<int64_t>(sizeof(T))));
   }
   const void* bytes_in(const void* host, int64_t bytes);
+  // Of what kernels may read before those in front of them have ended: it is there, and all that was named before.
+  const void* weights_in(const void* host, int64_t bytes);
   void* bytes_out(void* host, int64_t bytes);
 
   // Waits for the operation and takes the results back. Throws Error with the device's words, std::runtime_error if
@@ -48,7 +50,8 @@ class Staged {
  private:
   struct Array {
     const std::byte* host;
-    int64_t bytes, offset;  // of the copy in `memory`
+    std::vector<std::byte> image;  // of `memory`, until the operation has run
+    int64_t bytes, offset;         // of the copy in it
     Buffer memory;
     std::byte* result;  // null: not taken back
   };

@@ -13,11 +13,16 @@ namespace tw::test {
 // For sessions. On the shim its memory and streams are a fake driver's.
 Device device_under_test();
 
+// The same where kernels begin before those in front of them have ended; no device where they cannot.
+Device early_device_under_test();
+
 // Whether it runs code for sm_90a.
 bool has_sm90();
 
 // The device whose memory single operations need copies in; none where kernels read the host's memory where it lies.
 DeviceHandle memory_under_test();
+// Whether these operations' kernels begin early.
+bool early_under_test();
 
 // Runs something once in each order that the shim can run a block's threads in: without a race it is the same each
 // time. On a card once: the order is the card's.

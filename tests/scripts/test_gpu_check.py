@@ -148,6 +148,41 @@ class WithFakes(unittest.TestCase):
         self.assertEqual(self.statuses(machine)["build test_gpu"], "cut")
 
 
+class EarlyLaunch(unittest.TestCase):
+    def run_with(self, embeddings):
+        """What the step says where an engine's embeddings are these bytes."""
+        with tempfile.TemporaryDirectory() as folder:
+            check = object.__new__(gpu_check.Check)
+            check.inputs, asked = pathlib.Path(folder), []
+
+            def bench(preset, tower, batches, precision, device, save, engine):
+                asked.append((tower, engine))
+                for batch in batches:
+                    (save / f"{gpu_check.stem(tower, batch)}.embeddings.npy").write_bytes(embeddings[engine])
+
+            check.bench, check.checkpoint = bench, lambda preset: None
+            try:
+                return asked, check.early_launch("tiny", ("image", "text"), "bf16", (1,))
+            except gpu_check.Failed as why:
+                return asked, str(why)
+
+    def test_embeddings(self):
+        turns = ["tuwen", "tuwen, early launch", "tuwen"]
+        same = self.run_with(dict.fromkeys(turns, b"1"))
+        self.assertEqual(same, ([(tower, engine) for tower in ("image", "text") for engine in turns], "the same embeddings"))
+        other = self.run_with({turns[0]: b"1", turns[1]: b"2"})[1]
+        self.assertEqual(other, "other embeddings: image-1, tuwen, early launch; text-1x52, tuwen, early launch")
+
+    def test_environment(self):
+        with tempfile.TemporaryDirectory() as folder:
+            results = gpu_report.Results(pathlib.Path(folder))
+            self.addCleanup(results.lines.close)
+            self.addCleanup(results.log.close)
+            check = gpu_check.Check(results, pathlib.Path(folder) / "work", 1)
+            for engine, value in (("tuwen", "0"), ("tuwen, early launch", "1")):
+                self.assertEqual(check.execute(["printenv", "TUWEN_CUDA_EARLY_LAUNCH"], 10, gpu_check.ENGINES[engine])[1], f"{value}\n")
+
+
 class Summary(unittest.TestCase):
     def test_ratios(self):
         about = {"kind": "encode", "preset": "p", "tower": "image", "tokens": 197, "batch": 8, "precision": "bf16"}

@@ -17,24 +17,28 @@ namespace tw::test {
 
 inline constexpr int kOutOfMemory = 2, kLost = 719;
 
-using Recorded = std::vector<std::function<void()>>;
-
 // What was put on a stream and is not done.
 struct FakeStream {
   struct Work {
     std::function<void()> run;
     void* earlier = nullptr;  // the stream that has to have done `pieces` before
     int64_t pieces = 0;
+    bool kernel = false;
+    // Of a kernel that may begin before the one in front of it has run: does, and returns what is left of it.
+    std::function<std::function<void()>()> begin = {};
   };
   void* stream;
   std::deque<Work> waiting = {};
   int64_t put = 0, done = 0;  // pieces of work
 };
+using Recorded = std::vector<FakeStream::Work>;
 
 // What the fake driver is asked. One at a time: its functions have no argument to find it by.
 //
 // Work waits on its stream until somebody waits for that, and then all streams take turns, a piece each, as far as what
-// they have to follow permits: whoever needs another order and did not ask for it finds out.
+// they have to follow permits: whoever needs another order and did not ask for it finds out. A kernel that may begin
+// early does so just before the one in front of it runs; not where a copy, another stream or the edge of a recording is
+// in front.
 struct Driver {
   int fails_at = 0;  // the call, from 1, that returns `error`; 0: none
   int error = kLost;
@@ -46,6 +50,8 @@ struct Driver {
   void* recorded_stream = nullptr;
   int launches = 0;  // of recordings
   int follows = 0;
+  int kernels = 0, early = 0;  // that have run, and of these such as began early
+  bool kernels_copy = false;   // what is copied to a stream waits there as one kernel
 
   int next() { return ++calls == fails_at ? error : 0; }
   bool nothing_left() const { return memory.empty() && mapped.empty() && streams.empty() && recordings.empty(); }
@@ -55,14 +61,28 @@ struct Driver {
     REQUIRE(found != work.end());
     return *found;
   }
-  void put(void* stream, std::function<void()> run) {
-    if (recording != nullptr && stream == recorded_stream) return recording->push_back(std::move(run));
-    put_work(stream, {std::move(run)});
+  void put(void* stream, FakeStream::Work piece) {
+    if (recording != nullptr && stream == recorded_stream) return recording->push_back(std::move(piece));
+    put_work(stream, std::move(piece));
+  }
+  void put_copy(void* stream, std::function<void()> copy) {
+    std::deque<FakeStream::Work>& waiting = of(stream).waiting;
+    if (!kernels_copy || waiting.empty() || waiting.back().begin)
+      return put(stream, {.run = std::move(copy), .kernel = kernels_copy});
+    waiting.back().run = [first = std::move(waiting.back().run), second = std::move(copy)] {
+      first();
+      second();
+    };
   }
   void put_work(void* stream, FakeStream::Work piece) {
     FakeStream& s = of(stream);
     s.waiting.push_back(std::move(piece));
     ++s.put;
+  }
+  void begin_early(FakeStream::Work& kernel) {
+    if (!kernel.begin) return;
+    ++early;
+    kernel.run = kernel.begin();
   }
   void finish(void* stream) {
     while (!of(stream).waiting.empty()) {
@@ -71,11 +91,13 @@ struct Driver {
         if (s.waiting.empty()) continue;
         const FakeStream::Work& first = s.waiting.front();
         if (first.earlier != nullptr && of(first.earlier).done < first.pieces) continue;
-        const auto run = std::move(s.waiting.front().run);
+        const FakeStream::Work now = std::move(s.waiting.front());
         s.waiting.pop_front();
         ++s.done;
         moved = true;
-        if (run) run();
+        if (now.kernel) ++kernels;
+        if (now.kernel && !s.waiting.empty()) begin_early(s.waiting.front());
+        if (now.run) now.run();
       }
       REQUIRE(moved);
     }
@@ -128,7 +150,7 @@ inline const DeviceApi kFake = {
         [](void* to, const void* from, int64_t bytes, void* stream) {
           CHECK(driver->streams.count(stream) == 1);
           if (const int error = driver->next()) return error;
-          driver->put(stream, [=] { std::memcpy(to, from, static_cast<size_t>(bytes)); });
+          driver->put_copy(stream, [=] { std::memcpy(to, from, static_cast<size_t>(bytes)); });
           return 0;
         },
     .follow =
@@ -169,7 +191,11 @@ inline const DeviceApi kFake = {
           CHECK(driver->recordings.count(recording) == 1);
           if (const int error = driver->next()) return error;
           ++driver->launches;
-          for (const auto& run : *static_cast<Recorded*>(recording)) driver->put_work(stream, {run});
+          bool first = true;
+          for (FakeStream::Work piece : *static_cast<Recorded*>(recording)) {
+            if (std::exchange(first, false)) piece.begin = nullptr;
+            driver->put_work(stream, std::move(piece));
+          }
           return 0;
         },
     .release_recording =

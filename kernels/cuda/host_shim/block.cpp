@@ -3,147 +3,41 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <numeric>
-#include <utility>
-#include <vector>
 
-#include "kernels/cuda/host_shim/fiber.h"
-#include "kernels/cuda/host_shim/sm90.h"
+#include "kernels/cuda/host_shim/running_block.h"
 
 namespace tw::shim {
 namespace {
-
-// Memory shared by a block, exactly as long as asked for, so that the address sanitizer sees what runs over its end;
-// without it a few watched words do.
-class SharedMemory {
- public:
-  explicit SharedMemory(size_t bytes)
-      : bytes_(bytes), data_(static_cast<std::byte*>(operator new(bytes + kWatched, kAlign))) {
-    poison(data_, bytes + kWatched);
-  }
-  SharedMemory(SharedMemory&& other) noexcept : bytes_(other.bytes_), data_(std::exchange(other.data_, nullptr)) {}
-  SharedMemory(const SharedMemory&) = delete;
-  SharedMemory& operator=(const SharedMemory&) = delete;
-  SharedMemory& operator=(SharedMemory&&) = delete;
-  ~SharedMemory() { operator delete(data_, kAlign); }
-
-  std::byte* data() const { return data_; }
-  bool holds(const void* at, size_t bytes) const {
-    const auto* first = static_cast<const std::byte*>(at);
-    return first >= data_ && first + bytes <= data_ + bytes_;
-  }
-  bool intact() const {
-    for (size_t i = bytes_; i < bytes_ + kWatched; ++i)
-      if (data_[i] != static_cast<std::byte>(kPoison >> (i % 4 * 8))) return false;
-    return true;
-  }
-  size_t bytes() const { return bytes_; }
-
- private:
-#if defined(__SANITIZE_ADDRESS__)
-  static constexpr size_t kWatched = 0;
-#else
-  static constexpr size_t kWatched = 64;
-#endif
-  static constexpr auto kAlign = std::align_val_t{128};
-  size_t bytes_;
-  std::byte* data_;
-};
-
-enum class State { ready, at_barrier, in_warp, asleep, ended };
-
-struct Thread {
-  Fiber fiber;
-  State state = State::ended;
-  Index3 index;
-  int number = 0;
-  Site site{};  // where it waits
-  uint32_t mask = 0;
-  void* operand = nullptr;
-  std::vector<std::vector<Copy>> groups;  // committed, oldest first
-  std::vector<Copy> copies;               // not committed
-};
 
 std::string text(Site s) {
   const char* slash = std::strrchr(s.file, '/');
   return std::string(s.what) + " (" + (slash == nullptr ? s.file : slash + 1) + ":" + std::to_string(s.line) + ")";
 }
 
-// Thrown on a fiber, and caught there.
-struct Abandoned {};
-
 // Threads, and the stacks with them, that no launch is using: made once and kept.
 thread_local std::vector<std::unique_ptr<Thread>> idle_threads;
 
-class Block {
- public:
-  Block(const Launch& launch, const std::function<void()>& body) : launch_(launch), body_(body) {
-    const unsigned count = launch.block.x * launch.block.y * launch.block.z;
-    for (unsigned i = 0; i < count; ++i) {
-      if (idle_threads.empty()) idle_threads.push_back(std::make_unique<Thread>());
-      threads_.push_back(std::move(idle_threads.back()));
-      idle_threads.pop_back();
-      threads_.back()->number = static_cast<int>(i);
-      threads_.back()->index = {i % launch.block.x, i / launch.block.x % launch.block.y,
-                                i / (launch.block.x * launch.block.y)};
-    }
-    order_.resize(count);
-  }
-  Block(const Block&) = delete;
-  Block& operator=(const Block&) = delete;
-  ~Block() {
-    for (auto& t : threads_) idle_threads.push_back(std::move(t));
-  }
+}  // namespace
 
-  void run(const Index3& index, const Settings& settings, uint64_t& random);
+thread_local Block* running = nullptr;
 
-  Thread& current() { return *current_; }
-  const Launch& launch() const { return launch_; }
-  const Index3& index() const { return index_; }
-
-  void barrier(Site site);
-  void collective(Site site, uint32_t mask, void* operand, void (*compute)(Lanes&));
-  std::byte* dynamic_shared() { return memory_.front().second.data(); }
-  std::byte* shared_array(Site site, size_t bytes);
-  void begin_copy(const Copy& copy);
-  void sleep(Site site) {
-    current_->state = State::asleep;
-    current_->site = site;
-    current_->fiber.pause();
+Block::Block(const Launch& launch, const std::function<void()>& body) : launch_(launch), body_(body) {
+  const unsigned count = launch.block.x * launch.block.y * launch.block.z;
+  for (unsigned i = 0; i < count; ++i) {
+    if (idle_threads.empty()) idle_threads.push_back(std::make_unique<Thread>());
+    threads_.push_back(std::move(idle_threads.back()));
+    idle_threads.pop_back();
+    threads_.back()->number = static_cast<int>(i);
+    threads_.back()->index = {i % launch.block.x, i / launch.block.x % launch.block.y,
+                              i / (launch.block.x * launch.block.y)};
   }
-  void wake(int thread) { threads_[static_cast<size_t>(thread)]->state = State::ready; }
-  Sm90& sm90() { return sm90_; }
-  [[noreturn]] void fail(const std::string& message);
+  order_.resize(count);
+}
 
- private:
-  static void entry(void* block) {
-    try {
-      static_cast<Block*>(block)->body_();
-    } catch (const Abandoned&) {  // the error is noted
-    }
-  }
-  void put_in_order(const Settings& settings, uint64_t& random);
-  bool deliver(const Settings& settings, uint64_t& random);
-  void end(Thread& thread);
-  std::string name(const Thread& t) const {
-    return "thread (" + std::to_string(t.index.x) + ", " + std::to_string(t.index.y) + ", " +
-           std::to_string(t.index.z) + ") of block (" + std::to_string(index_.x) + ", " + std::to_string(index_.y) +
-           ", " + std::to_string(index_.z) + ")";
-  }
-  std::string who_waits() const;
-
-  Launch launch_;
-  const std::function<void()>& body_;
-  Index3 index_;
-  std::vector<std::unique_ptr<Thread>> threads_;
-  std::vector<size_t> order_;
-  Thread* current_ = nullptr;
-  std::vector<std::pair<Site, SharedMemory>> memory_;  // first the dynamic one
-  Sm90 sm90_;
-  std::string error_;
-};
+Block::~Block() {
+  for (auto& t : threads_) idle_threads.push_back(std::move(t));
+}
 
 void Block::put_in_order(const Settings& settings, uint64_t& random) {
   std::iota(order_.begin(), order_.end(), size_t{0});
@@ -168,18 +62,36 @@ bool Block::deliver(const Settings& settings, uint64_t& random) {
   }
 }
 
-void Block::run(const Index3& index, const Settings& settings, uint64_t& random) {
+void Block::begin(const Index3& index, bool earlier_done) {
   index_ = index;
+  earlier_done_ = earlier_done;
+  early_copies_.clear();
   memory_.clear();
   memory_.emplace_back(Site{"dynamic shared memory", "", 0}, SharedMemory(launch_.shared_bytes));
   sm90_.begin(dynamic_shared(), launch_.shared_bytes, threads_.size());
   for (auto& t : threads_) {
     t->fiber.start(entry, this);
     t->state = State::ready;
+    t->waited = false;
     t->groups.clear();
     t->copies.clear();
   }
-  for (size_t running = threads_.size(); running > 0;) {
+}
+
+void Block::continue_after_launches() {
+  earlier_done_ = true;
+  for (const EarlyCopy& c : early_copies_)
+    if (std::memcmp(c.from, c.bytes.data(), c.bytes.size()) != 0)
+      throw BlockError(c.thread + " has copied what an earlier launch writes, without waiting for it");
+  for (const auto& t : threads_)
+    if (t->state == State::behind_launches) t->state = State::ready;
+}
+
+void Block::advance(const Settings& settings, uint64_t& random) {
+  const auto in = [this](State state) {
+    return std::count_if(threads_.begin(), threads_.end(), [=](const auto& t) { return t->state == state; });
+  };
+  for (auto left = std::ssize(threads_) - in(State::ended); left > 0;) {
     bool moved = false;
     put_in_order(settings, random);
     for (size_t i = 0, first_of_warp = 0, moves = 0; i < order_.size();) {
@@ -192,7 +104,7 @@ void Block::run(const Index3& index, const Settings& settings, uint64_t& random)
         if (!error_.empty()) throw BlockError(error_);
         if (t.fiber.ended()) {
           end(t);
-          --running;
+          --left;
         }
       }
       ++i;
@@ -201,6 +113,7 @@ void Block::run(const Index3& index, const Settings& settings, uint64_t& random)
       first_of_warp = i;
       moves = 0;
     }
+    if (!moved && in(State::behind_launches) != 0) return;
     if (!moved && !deliver(settings, random)) throw BlockError("every thread waits: " + who_waits());
   }
   if (const std::string left = sm90_.left(); !left.empty()) throw BlockError(left);
@@ -218,6 +131,7 @@ std::string Block::who_waits() const {
 void Block::end(Thread& thread) {
   thread.state = State::ended;
   if (!thread.fiber.stack_intact()) throw BlockError(name(thread) + " ran over the end of its stack");
+  if (launch_.waits && !thread.waited) throw BlockError(name(thread) + " ended without waiting for earlier launches");
   for (const auto& group : thread.groups)
     if (!group.empty()) throw BlockError(name(thread) + " ended with asynchronous copies under way");
   if (!thread.copies.empty()) throw BlockError(name(thread) + " ended with asynchronous copies not committed");
@@ -251,6 +165,21 @@ void Block::barrier(Site site) {
     for (const auto& t : threads_) t->state = State::ready;
   }
   self.fiber.pause();  // the last one too: otherwise it would always be first behind the barrier
+}
+
+void Block::wait_for_earlier_launches(Site site) {
+  Thread& self = *current_;
+  self.waited = true;
+  if (earlier_done_) return;
+  self.state = State::behind_launches;
+  self.site = site;
+  self.fiber.pause();
+}
+
+void Block::copies_from(const void* from, size_t bytes) {
+  if (earlier_done_) return;
+  const auto* first = static_cast<const std::byte*>(from);
+  early_copies_.push_back({from, {first, first + bytes}, name(*current_)});
 }
 
 void Block::collective(Site site, uint32_t mask, void* operand, void (*compute)(Lanes&)) {
@@ -301,41 +230,10 @@ void Block::begin_copy(const Copy& copy) {
   if (copy.bytes < 0 || copy.bytes > copy.size) fail("asynchronous copy of more bytes than its size");
   if (std::bit_cast<uintptr_t>(copy.to) % size != 0) fail("asynchronous copy to a misaligned address");
   if (std::bit_cast<uintptr_t>(copy.from) % size != 0) fail("asynchronous copy from a misaligned address");
+  copies_from(copy.from, static_cast<size_t>(copy.bytes));
   sm90_.copy_begins(copy);
   poison(copy.to, size);
   current_->copies.push_back(copy);
-}
-
-thread_local Block* running = nullptr;
-thread_local Settings settings_in_use;
-thread_local void (*keep_launch)(void* stream, std::function<void()> launch) = nullptr;
-
-}  // namespace
-
-void set_settings(const Settings& settings) { settings_in_use = settings; }
-
-void keep_launches(void (*keep)(void* stream, std::function<void()> launch)) { keep_launch = keep; }
-
-void start(void* stream, const Launch& launch, const std::function<void()>& body) {
-  if (keep_launch == nullptr || stream == nullptr) return run(launch, body);
-  keep_launch(stream, [launch, body] { run(launch, body); });
-}
-
-void run(const Launch& launch, const std::function<void()>& body) {
-  const uint64_t threads = uint64_t{launch.block.x} * launch.block.y * launch.block.z;
-  if (running != nullptr) running->fail("a launch from within a kernel");
-  if (threads == 0 || threads > 1024) throw BlockError("a block of " + std::to_string(threads) + " threads");
-  if (launch.grid.y > 65535 || launch.grid.z > 65535) throw BlockError("a grid of more than 65535 blocks in y or z");
-  if (launch.grid.x == 0 || launch.grid.y == 0 || launch.grid.z == 0) throw BlockError("an empty grid");
-  const auto block = std::make_unique<Block>(launch, body);
-  uint64_t random = settings_in_use.seed;
-  struct Restore {
-    ~Restore() { running = nullptr; }
-  } restore;
-  running = block.get();
-  for (unsigned z = 0; z < launch.grid.z; ++z)
-    for (unsigned y = 0; y < launch.grid.y; ++y)
-      for (unsigned x = 0; x < launch.grid.x; ++x) block->run({x, y, z}, settings_in_use, random);
 }
 
 const Index3& thread_index() { return running->current().index; }
@@ -348,6 +246,8 @@ void wake(int thread) { running->wake(thread); }
 Sm90& sm90() { return running->sm90(); }
 int lane() { return running->current().number % kWarp; }
 void block_barrier(Site site) { running->barrier(site); }
+void wait_for_earlier_launches(Site site) { running->wait_for_earlier_launches(site); }
+void copies_from(const void* from, size_t bytes) { running->copies_from(from, bytes); }
 void warp_collective(Site site, uint32_t mask, void* operand, void (*compute)(Lanes&)) {
   running->collective(site, mask, operand, compute);
 }

@@ -27,6 +27,8 @@ struct Index3 {
 struct Launch {
   Index3 grid, block;
   size_t shared_bytes = 0;
+  bool waits = false;  // every thread calls wait_for_earlier_launches(), or it is an error
+  bool early = false;  // it may begin before the launch in front of it has run
 };
 
 // In which order threads that could run do run: all of them in turn, or (reverse) each warp for as long as it waits for
@@ -44,8 +46,15 @@ struct BlockError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// A launch that has not run.
+struct Kept {
+  std::function<void()> run;
+  // Of one that may begin early, else null: runs one of its blocks as far as that comes without the launches in front,
+  // and returns what is left to do when they have run.
+  std::function<std::function<void()>()> begin;
+};
 // Who gets the launches of this CPU thread on a stream, instead of their being run; null: nobody.
-void keep_launches(void (*keep)(void* stream, std::function<void()> launch));
+void keep_launches(void (*keep)(void* stream, Kept launch));
 
 // run(), or left to who keeps launches.
 void start(void* stream, const Launch& launch, const std::function<void()>& body);
@@ -72,6 +81,11 @@ const Index3& grid_size();
 int lane();  // in the warp
 
 void block_barrier(Site site);
+
+// Until all launches in front of this one have run. What a thread begins to copy before must be the same afterwards.
+void wait_for_earlier_launches(Site site);
+// The calling thread begins to copy from global memory.
+void copies_from(const void* from, size_t bytes);
 
 // Operands of the lanes that take part in an operation of a warp; null for those that do not.
 struct Lanes {

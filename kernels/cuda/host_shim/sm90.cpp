@@ -151,6 +151,7 @@ void Sm90::begin_bulk(void* to, const void* from, int bytes, const uint64_t* bar
   if (bytes <= 0 || bytes % static_cast<int>(kGranule) != 0) fail("a bulk copy of a size that is no multiple of 16");
   if (address(to) - kSharedBegins + static_cast<size_t>(bytes) > bytes_) fail("a bulk copy over the end of memory");
   const Copy copy{to, from, bytes, bytes};
+  copies_from(from, static_cast<size_t>(bytes));
   copy_begins(copy);
   poison(to, static_cast<size_t>(bytes));
   arrivals_.push_back({barrier, -1, bytes, {copy}});

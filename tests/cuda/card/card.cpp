@@ -15,13 +15,17 @@ namespace {
 
 CudaDevice card;
 
+Device device(KernelsBegin begin) {
+  return {card.handle, &(card.sm90a ? cuda_table_sm90(begin) : cuda_table(begin)), card.name, card.multiplies_e4m3()};
+}
+
 }  // namespace
 
-Device device_under_test() {
-  return {card.handle, card.sm90a ? &cuda_table_sm90() : &cuda_table(), card.name, card.multiplies_e4m3()};
-}
+Device device_under_test() { return device(KernelsBegin::in_turn); }
+Device early_device_under_test() { return card.early ? device(KernelsBegin::early) : Device(); }
 bool has_sm90() { return card.sm90a; }
 DeviceHandle memory_under_test() { return card.handle; }
+bool early_under_test() { return false; }
 void in_every_order(const std::function<void()>& body) { body(); }
 uint64_t bank_conflicts() { return 0; }
 
