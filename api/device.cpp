@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #ifdef TUWEN_HAVE_CUDA
+#include "core/device_blaslt.h"
 #include "core/device_cuda.h"
 #include "kernels/cuda/table_cuda.h"
 #endif
@@ -15,7 +16,8 @@ namespace {
 Device cuda_device(int ordinal) {
 #ifdef TUWEN_HAVE_CUDA
   CudaDevice cuda = open_cuda(ordinal);
-  return {cuda.handle, cuda.sm90a ? &cuda_table_sm90() : &cuda_table(), std::move(cuda.name), cuda.multiplies_e4m3()};
+  return {cuda.handle, cuda.sm90a ? &cuda_table_sm90() : &cuda_table(), std::move(cuda.name), cuda.multiplies_e4m3(),
+          cublaslt};
 #else
   throw Error(ErrorCode::unsupported, {.field = "device \"cuda:" + std::to_string(ordinal) + "\"",
                                        .expected = "a build with CUDA kernels",

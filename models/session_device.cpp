@@ -2,12 +2,14 @@
 
 namespace tw {
 
-SessionDevice::SessionDevice(const Device& device, const Sizes& sizes) : device_(device) {
+SessionDevice::SessionDevice(const Device& device, const Sizes& sizes, ProductChoices* products)
+    : device_(device), products_(products) {
   const DeviceApi& api = *device.handle.api;
   const DeviceScope scope(device_.handle);
   scratch_ = Buffer::on_device(api, sizes.scratch, "session scratch");
   for (Lane& lane : lanes_) {
     lane.inputs = Buffer::on_device(api, sizes.inputs, "session inputs");
+    lane.workspace = Buffer::on_device(api, sizes.workspace, "session workspace");
     lane.staged = Buffer::mapped(api, sizes.inputs, "session staging");
     lane.returned = Buffer::mapped(api, sizes.results, "session results");
     lane.queue.emplace(api);
@@ -20,13 +22,14 @@ SliceInputs SessionDevice::inputs() {
   return {lane.staged.data(), lane.staged.size(), true};
 }
 
-Exec SessionDevice::exec(const Lane& lane) const {
+Exec SessionDevice::exec(Lane& lane) const {
   return {.kernels = nullptr,
           .member = {0, 1},
           .front = nullptr,
           .scratch = nullptr,
           .device = device_.table,
           .stream = lane.queue->stream(),
+          .products = {products_, lane.workspace.data(), true},
           .to_device = reinterpret_cast<intptr_t>(lane.inputs.data()) - reinterpret_cast<intptr_t>(lane.staged.data())};
 }
 

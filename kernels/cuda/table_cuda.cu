@@ -17,6 +17,8 @@ constexpr DeviceTable table() {
       .softmax = cuda::softmax,
       .l2_normalize = cuda::l2_normalize,
       .activation = cuda::activation,
+      .activate = cuda::activate_rows,
+      .compare_rows = cuda::compare_rows,
       .embed = cuda::embed,
       .add_periodic = cuda::add_periodic,
       .patches_u8 = cuda::patches_u8,

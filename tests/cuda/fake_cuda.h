@@ -8,9 +8,14 @@
 
 namespace tw::test {
 
-// Kernels of this thread wait on the fake driver's streams, as copies do.
+// Kernels of this thread wait on the fake driver's streams, as copies do, and take a millisecond each there.
 inline void leave_kernels_to_driver() {
-  shim::keep_launches([](void* stream, std::function<void()> launch) { driver->put(stream, std::move(launch)); });
+  shim::keep_launches([](void* stream, std::function<void()> launch) {
+    driver->put(stream, [run = std::move(launch)] {
+      run();
+      driver->milliseconds += 1;
+    });
+  });
 }
 
 // Of the driver in use.

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "core/device_blaslt.h"
 #include "core/device_cuda.h"
 #include "core/error.h"
 #include "kernels/cuda/table_cuda.h"
@@ -18,7 +19,7 @@ CudaDevice card;
 }  // namespace
 
 Device device_under_test() {
-  return {card.handle, card.sm90a ? &cuda_table_sm90() : &cuda_table(), card.name, card.multiplies_e4m3()};
+  return {card.handle, card.sm90a ? &cuda_table_sm90() : &cuda_table(), card.name, card.multiplies_e4m3(), cublaslt};
 }
 bool has_sm90() { return card.sm90a; }
 DeviceHandle memory_under_test() { return card.handle; }
