@@ -28,8 +28,13 @@ void WeightUpload::copy(Linear& to, const Linear& from) {
   copy(to.bias, from.bias);
   if (from.fp8.input == 0) {
     const bool narrow = from.weights.type() != DType::f32;
-    in_tiles_&& narrow ? repack(to.weights, from.weights.as_tiles()) : copy(to.weights, from.weights);
-    return plain_ && narrow ? copy_plain(to, from) : void();
+    if (in_tiles_ && narrow) {
+      repack(to.weights, from.weights.as_tiles());
+    } else {
+      copy(to.weights, from.weights);
+    }
+    if (plain_ && narrow) copy_plain(to, from);
+    return;
   }
   const auto* factors = from.fp8.weights.as<float>();
   PackedMatrix e4m3 = from.weights.as_e4m3(factors);

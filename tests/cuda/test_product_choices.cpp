@@ -23,7 +23,8 @@ struct Case {
 };
 
 struct Problem {
-  explicit Problem(const Case& what) : c(what), depth(depth_of(c.type, c.k)), y_stride(c.columns + 3) {
+  explicit Problem(const Case& what)
+      : c(what), depth(depth_of(c.type, c.k)), x_stride(depth + 32), y_stride(c.columns + 3) {
     Random random(1);
     const auto held = [&](std::vector<float> values, DType type) {
       for (float& v : values) {
@@ -41,9 +42,11 @@ struct Problem {
       put(narrow_bias.as<uint8_t>(), c.type, i, b);
     }
     old = held(random.normal_vector(c.rows * c.columns), c.y_type);
-    x_rows = Buffer(c.rows * depth * 2, "rows");
+    x_rows = Buffer(c.rows * x_stride * 2, "rows");
+    std::memset(x_rows.data(), 0xff, static_cast<size_t>(x_rows.size()));
+    for (int64_t i = 0; i < c.rows * depth; ++i) x_rows.as<uint16_t>()[i / depth * x_stride + i % depth] = 0;
     for (int64_t i = 0; i < c.rows * c.k; ++i)
-      put(x_rows.as<uint8_t>(), c.type, i / c.k * depth + i % c.k, x[static_cast<size_t>(i)]);
+      put(x_rows.as<uint8_t>(), c.type, i / c.k * x_stride + i % c.k, x[static_cast<size_t>(i)]);
     PackedMatrix strips = packed_weights(w, c.columns, c.k, c.type);
     rows = strips.as_rows();
     packed = std::move(strips);
@@ -65,7 +68,7 @@ struct Problem {
   LinearNarrowArgs args() {
     return {.type = c.type,
             .x = x_rows.data(),
-            .x_stride = depth,
+            .x_stride = x_stride,
             .weights = packed.strip_at(0),
             .scale = nullptr,
             .bias = c.bias ? bias.as<float>() : nullptr,
@@ -112,7 +115,7 @@ struct Problem {
   }
 
   Case c;
-  int64_t depth, y_stride;
+  int64_t depth, x_stride, y_stride;
   std::vector<float> x, w, old;
   PackedMatrix packed, rows;
   Buffer x_rows, bias, narrow_bias, y;  // at the beginnings of pages
@@ -251,7 +254,7 @@ TEST_CASE("product choices: rows near each other share a choice, where the libra
   LinearNarrowArgs args = misaligned.args();
   args.rows -= 1;
   args.y = misaligned.y.as<float>() + misaligned.y_stride;
-  args.x = misaligned.x_rows.as<uint16_t>() + misaligned.depth;
+  args.x = misaligned.x_rows.as<uint16_t>() + misaligned.x_stride;
   CHECK(f.choices->multiply({&*f.choices, f.workspace.data(), true}, f.queue->stream(), args, misaligned.plain()));
   f.queue->wait();
   CHECK(f.library.asked == 5);
