@@ -7,9 +7,9 @@ SessionDevice::SessionDevice(const Device& device, const Sizes& sizes, ProductCh
   const DeviceApi& api = *device.handle.api;
   const DeviceScope scope(device_.handle);
   scratch_ = Buffer::on_device(api, sizes.scratch, "session scratch");
+  workspace_ = Buffer::on_device(api, sizes.workspace, "session workspace");
   for (Lane& lane : lanes_) {
     lane.inputs = Buffer::on_device(api, sizes.inputs, "session inputs");
-    lane.workspace = Buffer::on_device(api, sizes.workspace, "session workspace");
     lane.staged = Buffer::mapped(api, sizes.inputs, "session staging");
     lane.returned = Buffer::mapped(api, sizes.results, "session results");
     lane.queue.emplace(api);
@@ -22,14 +22,14 @@ SliceInputs SessionDevice::inputs() {
   return {lane.staged.data(), lane.staged.size(), true};
 }
 
-Exec SessionDevice::exec(Lane& lane) const {
+Exec SessionDevice::exec(const Lane& lane) {
   return {.kernels = nullptr,
           .member = {0, 1},
           .front = nullptr,
           .scratch = nullptr,
           .device = device_.table,
           .stream = lane.queue->stream(),
-          .products = {products_, lane.workspace.data(), true},
+          .products = {products_, workspace_.data(), true},
           .to_device = reinterpret_cast<intptr_t>(lane.inputs.data()) - reinterpret_cast<intptr_t>(lane.staged.data())};
 }
 

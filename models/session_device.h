@@ -24,7 +24,7 @@ class SessionDevice {
   struct Sizes {
     int64_t scratch = 0, inputs = 0, results = 0, workspace = 0;  // bytes
 
-    int64_t total() const { return scratch + int64_t{kLanes} * (2 * inputs + results + workspace); }
+    int64_t total() const { return scratch + workspace + int64_t{kLanes} * (2 * inputs + results); }
   };
 
   // `products`: of the model, or null. Throws as DeviceScope, Buffer and DeviceQueue.
@@ -88,21 +88,21 @@ class SessionDevice {
 
  private:
   struct Lane {
-    Buffer inputs, workspace;  // the device's
-    Buffer staged, returned;   // the host's, pinned
+    Buffer inputs;            // the device's
+    Buffer staged, returned;  // the host's, pinned
     std::optional<DeviceQueue> queue;
     bool busy = false;     // there may be work on the queue
     float* out = nullptr;  // where `returned` is to come when that is done; null: nowhere
     int64_t out_bytes = 0;
   };
-  Exec exec(Lane& lane) const;
+  Exec exec(const Lane& lane);
   void finish(Lane& lane);
   void finish();
   void abandon() noexcept;
 
   Device device_;
   ProductChoices* products_;
-  Buffer scratch_;  // the device's
+  Buffer scratch_, workspace_;  // the device's
   Lane lanes_[kLanes];
   int next_ = 0;  // the lane of the next slice
   RecordedSlices recorded_;

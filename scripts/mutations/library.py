@@ -29,7 +29,7 @@ LIBRARY = [
     library(
         "blaslt-bias", BLASLT, "a bias of f32 is handed over as one of the results' type",
         "return p.y_type == DType::f32 ? p.bias : w.bias;",
-        "return p.bias;"),
+        "return w.bias == nullptr ? nullptr : p.bias;"),
     library(
         "blaslt-reductions", BLASLT, "parts of sums may be added up in bf16",
         "      set(blaslt::kReductions, blaslt::kInComputeType) &&  // not in bf16 or f16\n",
@@ -54,7 +54,7 @@ LIBRARY = [
     library(
         "trial-fastest", TRIAL, "the last candidate is chosen, fast or not",
         "if (taken < least) least",
-        "if (true) least"),
+        "if (taken != least) least"),
     library(
         "trial-median", TRIAL, "times count from the first mark",
         "marks_[i].milliseconds_to(marks_[i + 1])",

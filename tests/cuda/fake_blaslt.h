@@ -18,6 +18,7 @@ struct FakeWay {
   int status = 0;                 // of the candidate
   uint64_t most_rows = 1u << 30;  // of y: more it does not do
   bool refuses = false;           // when it is to compute
+  int slow_at = 0;                // the product, from 1, that takes 100 milliseconds more
 };
 
 // What is asked of the fake library. One at a time, as with Driver.
@@ -245,7 +246,9 @@ inline const BlasLtApi kFakeBlasLt = {
                                             .alpha = static_cast<double>(*static_cast<const float*>(alpha)),
                                             .beta = static_cast<double>(*static_cast<const float*>(beta)),
                                             .way = way};
+          const double more = f.by[number] == way.slow_at ? 100 : 0;
           driver->put(stream, [=, bytes = way.workspace] {
+            driver->milliseconds += more;
             std::memset(workspace, 0x5A, bytes);
             work.run();
           });

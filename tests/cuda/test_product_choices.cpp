@@ -222,6 +222,12 @@ TEST_CASE("product choices: the fastest of those that compute what the own kerne
     }
   }
   {
+    Fixture f(Ways{middle, {.milliseconds = 0.2, .slow_at = 3}, middle});  // the first of those that count
+    Problem p({DType::bf16, DType::bf16});
+    CHECK(f.multiply(p));
+    CHECK(f.by(1) == 8);
+  }
+  {
     // Refused by themselves, by the workspace, when they are to compute; and more than eight are not asked for.
     std::vector<FakeWay> ways = {
         {.status = 15}, {.workspace = (size_t{32} << 20) + 1}, {.refuses = true}, middle, slow, slow, slow, slow, fast};
