@@ -102,7 +102,7 @@ LIBRARY = [
     library(
         "library-lowest", RESULTS, "what f16 does not hold becomes NaN",
         "return v < kLowest ? kLowest : v;",
-        "return v;"),
+        "return v < kLowest ? v : v;"),
     library(
         "library-tail", RESULTS, "eight numbers are taken where fewer are left",
         "aligned ? p.columns / kAtOnce * kAtOnce : 0",

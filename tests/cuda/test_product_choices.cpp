@@ -24,7 +24,7 @@ struct Case {
 
 struct Problem {
   explicit Problem(const Case& what)
-      : c(what), depth(depth_of(c.type, c.k)), x_stride(depth + 32), y_stride(c.columns + 3) {
+      : c(what), depth(depth_of(c.type, c.k)), x_stride(depth + 36), y_stride(c.columns + 3) {
     Random random(1);
     const auto held = [&](std::vector<float> values, DType type) {
       for (float& v : values) {
@@ -259,11 +259,17 @@ TEST_CASE("product choices: rows near each other share a choice, where the libra
   CHECK(f.library.asked == 4);
   LinearNarrowArgs args = misaligned.args();
   args.rows -= 1;
-  args.y = misaligned.y.as<float>() + misaligned.y_stride;
   args.x = misaligned.x_rows.as<uint16_t>() + misaligned.x_stride;
-  CHECK(f.choices->multiply({&*f.choices, f.workspace.data(), true}, f.queue->stream(), args, misaligned.plain()));
-  f.queue->wait();
+  const auto multiply = [&] {
+    CHECK(f.choices->multiply({&*f.choices, f.workspace.data(), true}, f.queue->stream(), args, misaligned.plain()));
+    f.queue->wait();
+  };
+  multiply();
   CHECK(f.library.asked == 5);
+  CHECK(misaligned.found(16, 3) == Approx(misaligned.expected(17, 3)));
+  args.y = misaligned.y.as<float>() + misaligned.y_stride;
+  multiply();
+  CHECK(f.library.asked == 6);
   CHECK(misaligned.found(17, 3) == Approx(misaligned.expected(17, 3)));
 }
 
