@@ -6,6 +6,7 @@
 #include "core/error.h"
 #ifdef TUWEN_HAVE_CUDA
 #include "api/environment.h"
+#include "core/device_blaslt.h"
 #include "core/device_cuda.h"
 #include "kernels/cuda/table_cuda.h"
 #endif
@@ -18,7 +19,7 @@ Device cuda_device(int ordinal) {
   CudaDevice cuda = open_cuda(ordinal);
   const auto begin = wants_early_launch() && cuda.early ? KernelsBegin::early : KernelsBegin::in_turn;
   return {cuda.handle, &(cuda.sm90a ? cuda_table_sm90(begin) : cuda_table(begin)), std::move(cuda.name),
-          cuda.multiplies_e4m3()};
+          cuda.multiplies_e4m3(), cublaslt};
 #else
   throw Error(ErrorCode::unsupported, {.field = "device \"cuda:" + std::to_string(ordinal) + "\"",
                                        .expected = "a build with CUDA kernels",

@@ -86,6 +86,7 @@ tuwen_status tuwen_session_get_info(const tuwen_session* session, tuwen_session_
     set_field(value.device, device_text(s.device()));
     set_field(value.device_name, s.device().name);
     value.device_weight_bytes = s.device_weight_bytes();
+    set_field(value.products, s.product_library());
     write_info(info, value, "info");
   });
 }

@@ -35,9 +35,10 @@ void add_common(CLI::App& command, CommonOptions& options) {
 
 void add_plan(CLI::App& command, CommonOptions& options) {
   command
-      .add_option("--plan", options.plan,
-                  "how large products of pictures are computed (default: exact); fast: by Strassen's algorithm, in f32 "
-                  "on the CPU, with more memory")
+      .add_option(
+          "--plan", options.plan,
+          "how products are computed (default: exact); fast, with more memory: in f32 large ones of pictures by "
+          "Strassen's algorithm on the CPU, in other types by cuBLASLt on a GPU")
       ->check(CLI::IsMember({"exact", "fast"}));
 }
 
@@ -149,13 +150,19 @@ tuwen::Session open_session(const tuwen::Model& model, const CommonOptions& opti
     session.device = nullptr;
   }
   session.thread_source = TUWEN_THREADS_OPENMP;
+  const auto create = [&] {
+    tuwen::Session created(model, &session);
+    if (const std::string products = created.info().products; products.starts_with("none: "))
+      std::cerr << "tuwen: " << products.substr(6) << "; own kernels compute all products\n";
+    return created;
+  };
   try {
-    return tuwen::Session(model, &session);
+    return create();
   } catch (const tuwen::Error& error) {
     if (error.status() != TUWEN_UNSUPPORTED || error.field() != "options.thread_source") throw;
   }
   session.thread_source = TUWEN_THREADS_OWN;
-  return tuwen::Session(model, &session);
+  return create();
 }
 
 }  // namespace tuwen_cli

@@ -10,7 +10,7 @@ function(tuwen_layer name)
 endfunction()
 
 tuwen_layer(core ${PROJECT_SOURCE_DIR}/core/*.cpp)
-target_link_libraries(tuwen_core PUBLIC Threads::Threads)
+target_link_libraries(tuwen_core PUBLIC Threads::Threads ${CMAKE_DL_LIBS})
 if(TUWEN_OPENMP)
   target_link_libraries(tuwen_core PRIVATE OpenMP::OpenMP_CXX)
   target_compile_definitions(tuwen_core PRIVATE TUWEN_HAVE_OPENMP)

@@ -62,4 +62,18 @@ DeviceRecording DeviceQueue::end_recording() noexcept {
 
 void DeviceQueue::wait_whatever_comes() noexcept { api_.wait(stream_); }
 
+DeviceMark::DeviceMark(const DeviceApi& api) : api_(api) { check_device(api, api.create_mark(&mark_), "mark"); }
+
+DeviceMark::~DeviceMark() {
+  if (mark_ != nullptr) api_.destroy_mark(mark_);
+}
+
+void DeviceMark::set(void* stream) { check_device(api_, api_.set_mark(mark_, stream), "mark"); }
+
+float DeviceMark::milliseconds_to(const DeviceMark& later) const {
+  float milliseconds = 0;
+  check_device(api_, api_.time_between(&milliseconds, mark_, later.mark_), "time");
+  return milliseconds;
+}
+
 }  // namespace tw

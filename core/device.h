@@ -34,6 +34,11 @@ struct DeviceApi {
   int (*end_recording)(void* stream, void** recording);
   int (*launch)(void* recording, void* stream);
   int (*release_recording)(void* recording);
+  // Marks on a stream, and the milliseconds from one to the next of the same stream, once that has been waited for.
+  int (*create_mark)(void** mark);
+  int (*destroy_mark)(void* mark);
+  int (*set_mark)(void* mark, void* stream);
+  int (*time_between)(float* milliseconds, void* first, void* last);
   const char* (*describe)(int error);
   int out_of_memory;  // the code that means it
 };
@@ -126,6 +131,24 @@ class DeviceQueue {
 
   const DeviceApi& api_;
   void* stream_ = nullptr;
+};
+
+// Owns a mark of the calling thread's device. Move-only.
+class DeviceMark {
+ public:
+  // Everything throws internal.
+  explicit DeviceMark(const DeviceApi& api);
+  ~DeviceMark();
+  DeviceMark(DeviceMark&& other) noexcept : api_(other.api_), mark_(std::exchange(other.mark_, nullptr)) {}
+  DeviceMark& operator=(DeviceMark&&) = delete;
+
+  void set(void* stream);
+  // Both have been waited for.
+  float milliseconds_to(const DeviceMark& later) const;
+
+ private:
+  const DeviceApi& api_;
+  void* mark_ = nullptr;
 };
 
 }  // namespace tw

@@ -8,6 +8,7 @@ namespace tw {
 namespace {
 
 cudaStream_t stream_of(void* stream) { return static_cast<cudaStream_t>(stream); }
+cudaEvent_t event_of(void* mark) { return static_cast<cudaEvent_t>(mark); }
 
 // The process that asked for a device first. The runtime's state does not outlive fork().
 pid_t first_process() {
@@ -81,6 +82,12 @@ constexpr DeviceApi kApi = {
     },
     .release_recording = [](void* recording) -> int {
       return is_forked() ? cudaSuccess : cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(recording));
+    },
+    .create_mark = [](void** mark) -> int { return cudaEventCreate(reinterpret_cast<cudaEvent_t*>(mark)); },
+    .destroy_mark = [](void* mark) -> int { return is_forked() ? cudaSuccess : cudaEventDestroy(event_of(mark)); },
+    .set_mark = [](void* mark, void* stream) -> int { return cudaEventRecord(event_of(mark), stream_of(stream)); },
+    .time_between = [](float* milliseconds, void* first, void* last) -> int {
+      return cudaEventElapsedTime(milliseconds, event_of(first), event_of(last));
     },
     .describe = [](int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); },
     .out_of_memory = cudaErrorMemoryAllocation,

@@ -129,6 +129,27 @@ struct GatherRowsArgs {
   int64_t count, columns;
 };
 
+// x = f(x), row by row, in bf16 or f16: computed in f32 and rounded. What f16 holds as -inf counts as its lowest
+// number, of which every activation is what it is of anything below.
+struct ActivateArgs {
+  DType type;
+  void* x;
+  int64_t x_stride;
+  int64_t rows, columns;
+  Activation activation;
+};
+
+// worst[r] = max_c |y - x| / (each |x| + row rms(x[r])), 0 where y is x; NaN where a number of x is not finite, and
+// infinity where one of y alone is not.
+struct CompareRowsArgs {
+  DType type;  // f32, bf16 or f16
+  const void *x, *y;
+  int64_t stride;  // of both
+  int64_t rows, columns;
+  float each, row;
+  float* worst;  // [rows]
+};
+
 // y[r, 0 : bytes] = 0.
 struct ClearArgs {
   void* y;
@@ -169,6 +190,8 @@ struct DeviceTable {
   void (*softmax)(DeviceStream, const RowsArgs&);
   void (*l2_normalize)(DeviceStream, const RowsArgs&);
   void (*activation)(DeviceStream, const RowsArgs&);
+  void (*activate)(DeviceStream, const ActivateArgs&);
+  void (*compare_rows)(DeviceStream, const CompareRowsArgs&);
   void (*embed)(DeviceStream, const EmbedArgs&);
   void (*add_periodic)(DeviceStream, const AddPeriodicArgs&);
   void (*patches_u8)(DeviceStream, const PatchesBatchArgs&);

@@ -1,7 +1,8 @@
 // The operations that models are written in. Every one is collective: all members of a team call it with the same
 // arguments, each does its part, and it ends when all parts are done, so the next line may read what it wrote.
 //
-// Shapes must fit together; models guarantee that when they are built. Nothing here allocates or throws.
+// Shapes must fit together; models guarantee that when they are built. Nothing here allocates or throws, but for trials
+// of products on a device (kernels/product_choices.h).
 // Formulas, aliasing and accuracy: kernels/kernel_table.h.
 #pragma once
 
@@ -18,6 +19,7 @@
 #include "kernels/pack.h"
 #include "kernels/pack_int8.h"
 #include "kernels/pack_strassen.h"
+#include "kernels/product_choices.h"
 
 namespace tw {
 
@@ -38,6 +40,7 @@ struct Exec {
   float* scratch;                             // this member's own, for attention; 64-byte aligned
   const DeviceTable* device = nullptr;        // where operations run; null: here. The team is then one member
   DeviceStream stream = nullptr;              // of the device
+  ProductLane products = {};                  // of the device, where the plan is fast
   int64_t to_device = 0;                      // bytes from what the host staged for operations to read (sequences,
                                               // rows, ids, pixels and their table) to the device's copy of it
   uint8_t* quantized = nullptr;               // shared: the input of an eight-bit product, as many rows as any op has;
@@ -91,8 +94,9 @@ struct LinearView {
   const float* scale;  // e4m3: [n], what sums are multiplied by
   int64_t n, k;
   const Linear* owner;
-  int64_t skipped = 0;    // columns in front of the range in its first tile (LinearNarrowArgs)
-  int64_t item_rows = 0;  // what rows of x belong together by; for Linear::strassen alone
+  int64_t skipped = 0;      // columns in front of the range in its first tile (LinearNarrowArgs)
+  PlainWeights plain = {};  // the same weights, and bias, for a device's library
+  int64_t item_rows = 0;    // what rows of x belong together by; for Linear::strassen alone
 };
 
 // What makes a product an FP8 one: powers of two.
@@ -109,6 +113,9 @@ struct Linear {
   PackedInt8 int8;          // takes the place of `weights` in an eight-bit model
   PackedStrassen strassen;  // takes their place where the plan is fast; then only of_items() can be multiplied with
   Fp8Factors fp8;           // of an FP8 model, whose weights are bf16 on the grid of E4M3; on a device they are e4m3
+  // Once more for a device's library, in its memory alone: weights row by row, and the bias in their type.
+  PackedMatrix plain_rows;
+  Buffer plain_bias;
 
   operator LinearView() const { return columns(0, weights.n()); }
   // Outputs [first, first + count); `first` a multiple of kStrip.
@@ -121,7 +128,8 @@ struct Linear {
             count,
             weights.k(),
             this,
-            weights.skipped_at(first)};
+            weights.skipped_at(first),
+            {plain_rows.strip_at(first), plain_bias.size() == 0 ? nullptr : plain_bias.as<uint16_t>() + first}};
   }
   // All outputs, of items of so many rows.
   LinearView of_items(int64_t rows) const {

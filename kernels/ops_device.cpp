@@ -61,22 +61,24 @@ void product(Exec& ex, Tensor y, Tensor x, LinearView w, Activation activation, 
     void* end = x.column_range(x.columns, 0).data;
     ex.device->clear(ex.stream, {end, x.stride * each, x.rows, (depth - x.columns) * each});
   }
-  ex.device->linear_narrow(ex.stream, {.type = w.type,
-                                       .x = x.data,
-                                       .x_stride = x.stride,
-                                       .weights = w.strips,
-                                       .scale = w.scale,
-                                       .bias = w.bias,
-                                       .y = y.data,
-                                       .y_type = y.dtype,
-                                       .y_factor = y.factor,
-                                       .y_stride = y.stride,
-                                       .rows = x.rows,
-                                       .columns = w.n,
-                                       .k = depth,
-                                       .activation = activation,
-                                       .add_to_output = add_to_output,
-                                       .skipped = w.skipped});
+  const LinearNarrowArgs args{.type = w.type,
+                              .x = x.data,
+                              .x_stride = x.stride,
+                              .weights = w.strips,
+                              .scale = w.scale,
+                              .bias = w.bias,
+                              .y = y.data,
+                              .y_type = y.dtype,
+                              .y_factor = y.factor,
+                              .y_stride = y.stride,
+                              .rows = x.rows,
+                              .columns = w.n,
+                              .k = depth,
+                              .activation = activation,
+                              .add_to_output = add_to_output,
+                              .skipped = w.skipped};
+  if (ex.products.choices != nullptr && ex.products.choices->multiply(ex.products, ex.stream, args, w.plain)) return;
+  ex.device->linear_narrow(ex.stream, args);
 }
 
 void layer_norm(Exec& ex, Tensor y, Tensor copy, Tensor x, const LayerNorm& w) {

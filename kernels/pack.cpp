@@ -176,4 +176,22 @@ PackedMatrix PackedMatrix::as_tiles() const {
   return result;
 }
 
+PackedMatrix PackedMatrix::as_rows() const {
+  PackedMatrix result;
+  result.memory_ = Buffer(n_ * depth_ * size_of(type_), "weights");
+  result.type_ = type_;
+  result.n_ = n_;
+  result.k_ = k_;
+  result.depth_ = depth_;
+  constexpr int64_t kPair = 2;
+  for (int64_t n0 = 0; n0 < n_; n0 += kStrip) {
+    const auto* from = static_cast<const uint32_t*>(strip_at(n0));
+    auto* to = result.memory_.as<uint32_t>() + n0 * depth_ / kPair;
+    const int64_t lanes = kStrip < n_ - n0 ? kStrip : n_ - n0;
+    for (int64_t w = 0; w < depth_ / kPair; ++w)
+      for (int64_t lane = 0; lane < lanes; ++lane) to[lane * depth_ / kPair + w] = from[w * kStrip + lane];
+  }
+  return result;
+}
+
 }  // namespace tw

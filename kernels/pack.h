@@ -11,7 +11,7 @@
 namespace tw {
 
 // A weight matrix [n, k] ("out, in", as in checkpoints) in strips of kStrip columns of the product, f32, bf16, f16 or
-// e4m3; or, for a device, in tiles. Immutable once filled.
+// e4m3; or, for a device, in tiles or plain rows. Immutable once filled.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
@@ -21,12 +21,12 @@ class PackedMatrix {
   // Rows [first, first + count) of the weight matrix, dense [count, k]; rounded to the type.
   void set_rows(int64_t first, int64_t count, const float* rows);
 
-  // Address of the strip that begins with column `n0`, a multiple of kStrip, or of the tile that has it; null if there
-  // is none.
+  // Address of the strip that begins with column `n0`, a multiple of kStrip, of the tile that has it or of the row that
+  // it is; null if there is none.
   const void* strip_at(int64_t n0) const {
     return memory_.size() == 0 ? nullptr : memory_.as<char>() + (n0 - skipped_at(n0)) * depth_ * size_of(type_);
   }
-  // Columns of that tile in front of `n0`; 0 for strips.
+  // Columns of that tile in front of `n0`; 0 for strips and rows.
   int64_t skipped_at(int64_t n0) const { return in_tiles_ ? n0 % kTileColumns : 0; }
   const float* f32_strip_at(int64_t n0) const { return static_cast<const float*>(strip_at(n0)); }
   // The same matrix in bf16. This one is f32. Throws out_of_memory.
@@ -38,7 +38,10 @@ class PackedMatrix {
   PackedMatrix as_e4m3(const float* factors) const;
   // The same numbers in tiles (kernels/weight_tiles.h). This one is in strips of bf16, f16 or e4m3.
   PackedMatrix as_tiles() const;
-  // The same matrix with its strips or tiles elsewhere: in memory that a copy of them is in, or on its way to.
+  // The same numbers row by row, zeros behind each up to a whole line of kDepthBytes. This one is in strips of bf16 or
+  // f16.
+  PackedMatrix as_rows() const;
+  // The same matrix with its strips, tiles or rows elsewhere: in memory that a copy of them is in, or on its way to.
   PackedMatrix moved_to(Buffer memory) const;
   const Buffer& memory() const { return memory_; }
   // Gives the memory back; n(), k() and type() stay.
@@ -55,7 +58,7 @@ class PackedMatrix {
 
   Buffer memory_;
   DType type_ = DType::f32;
-  int64_t n_ = 0, k_ = 0, depth_ = 0;  // depth: k as the strips or tiles have it
+  int64_t n_ = 0, k_ = 0, depth_ = 0;  // depth: k as the strips, tiles or rows have it
   bool in_tiles_ = false;
 };
 

@@ -53,9 +53,11 @@ LoadOptions effective(LoadOptions options, Towers towers) {
 }  // namespace
 
 void ChineseClip::check_fit(WeightBinder& binder, const LoadOptions& options) {
-  if (options.plan == Plan::fast && options.precision != Precision::f32) {
-    throw Error(ErrorCode::unsupported,
-                {.field = "plan fast", .expected = "precision f32", .note = "other precisions have no such products"});
+  if (options.plan == Plan::fast && options.precision == Precision::int8) {
+    throw Error(ErrorCode::unsupported, {.field = "plan fast",
+                                         .expected = "precision f32, bf16, f16 or fp8",
+                                         .found = "int8",
+                                         .note = "there are no such products of eight bits"});
   }
   if (options.precision == Precision::fp8 && text_ && config_.text.add_cross_attention) {
     throw Error(ErrorCode::unsupported, {.field = "precision fp8",
@@ -97,25 +99,33 @@ std::shared_ptr<const ChineseClip> ChineseClip::on_device(const Device& device) 
                                          .found = "int8",
                                          .note = "there are no kernels for eight-bit products yet"});
   }
-  if (plan_ == Plan::fast) {
+  bool strassen = false;
+  for_each_linear([&](const Linear& w) { strassen |= w.strassen.bytes() > 0; });
+  if (strassen) {
     throw Error(ErrorCode::unsupported, {.field = std::string("device \"") + device.handle.api->name + "\"",
-                                         .expected = "a model with the exact plan",
+                                         .expected = "a model with the exact plan, or not in f32",
                                          .found = "fast",
-                                         .note = "there are no such products on a device"});
+                                         .note = "its large f32 products are packed for the CPU"});
   }
   const std::lock_guard lock(making_copies_);
   for (const DeviceCopy& copy : copies_)
-    if (copy.device == device.handle && copy.table == device.table) return copy.model;
+    if (copy.device == device.handle && copy.table == device.table && copy.blaslt == device.blaslt) return copy.model;
   const Towers towers = !text_ ? Towers::image : !vision_ ? Towers::text : Towers::both;
   std::shared_ptr<ChineseClip> model(new ChineseClip(config_, towers));
   model->upload(*this, device);
-  copies_.push_back({device.handle, device.table, model});
+  copies_.push_back({device.handle, device.table, device.blaslt, model});
   return model;
+}
+
+bool ChineseClip::may_use_library(const Device& device) const {
+  return plan_ == Plan::fast && precision_ != Precision::f32 && device.blaslt != nullptr && device.blaslt().api;
 }
 
 void ChineseClip::upload(const ChineseClip& from, const Device& device) {
   const DeviceScope scope(device.handle);
-  WeightUpload upload(device);
+  if (from.plan_ == Plan::fast && from.precision_ != Precision::f32 && device.blaslt != nullptr)
+    products_ = std::make_unique<ProductChoices>(device);
+  WeightUpload upload(device, products_ && products_->open());
   if (text_) text_->upload(upload, *from.text_);
   if (vision_) vision_->upload(upload, *from.vision_);
   upload.copy(text_projection_, from.text_projection_);
@@ -123,7 +133,8 @@ void ChineseClip::upload(const ChineseClip& from, const Device& device) {
   upload.finish();
   logit_scale_ = from.logit_scale_;
   precision_ = from.precision_;
-  weight_bytes_ = from.weight_bytes_;
+  plan_ = from.plan_;
+  weight_bytes_ = from.weight_bytes_ + upload.plain_bytes();
 }
 
 namespace {

@@ -45,8 +45,14 @@ class ChineseClip {
   int64_t weight_bytes() const { return weight_bytes_; }
 
   // The same model with its weights in a device's memory: made by the first call, kept until this one is gone. Throws
-  // unsupported for eight-bit models, and as DeviceScope and Buffer; then nothing is kept. Any thread.
+  // unsupported for eight-bit models and those with weights for Strassen products, and as DeviceScope and Buffer; then
+  // nothing is kept. Any thread.
   std::shared_ptr<const ChineseClip> on_device(const Device& device) const;
+  // Whether products of it on that device may be by the device's library, which is looked for: those in bf16 and f16,
+  // where the plan is fast.
+  bool may_use_library(const Device& device) const;
+  // On a device, where the plan is fast: who computes what. Null elsewhere.
+  ProductChoices* products() const { return products_.get(); }
 
   // Calls body(Linear) for the products of every block of the towers that are loaded.
   template <class Body>
@@ -65,6 +71,7 @@ class ChineseClip {
   void bind(WeightBinder& binder);
 
   ChineseClipConfig config_;
+  std::unique_ptr<ProductChoices> products_;
   std::optional<Bert> text_;
   std::optional<Vit> vision_;
   Linear text_projection_, image_projection_;
@@ -76,6 +83,7 @@ class ChineseClip {
   struct DeviceCopy {
     DeviceHandle device;
     const DeviceTable* table;
+    const BlasLtLibrary& (*blaslt)();
     std::shared_ptr<const ChineseClip> model;
   };
   mutable std::mutex making_copies_;

@@ -30,16 +30,16 @@ class RecordedSlices {
 
   RecordedSlices();
 
-  // Does on `queue` what body() puts there, which returns false if that is not all of it. Throws what body() and the
-  // queue throw.
+  // Does on `queue` what body(recorded) puts there, which returns false if that is not all of it; `recorded`: that does
+  // not happen yet. Throws what body() and the queue throw.
   template <class Body>
   void run(DeviceQueue& queue, const SliceShape& shape, Body body) {
     Slice& slice = find(shape);
-    if (slice.times == 2) slice.recording = queue.record(body);
+    if (slice.times == 2) slice.recording = queue.record([&] { return body(true); });
     if (slice.recording) {
       queue.launch(slice.recording);
     } else {
-      body();
+      body(false);
     }
   }
 

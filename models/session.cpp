@@ -71,7 +71,7 @@ Session::Session(std::shared_ptr<const ChineseClip> model, const SessionOptions&
   if (options.device) {
     running_ = model_->on_device(options.device);
     device_sizes_ = device_sizes(*model_, options);
-    device_ = std::make_unique<SessionDevice>(options.device, device_sizes_);
+    device_ = std::make_unique<SessionDevice>(options.device, device_sizes_, running_->products());
   } else {
     memory_ = Buffer(bytes, "session scratch");
   }

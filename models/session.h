@@ -60,7 +60,9 @@ struct TextBatch {
 // Owns scratch for one caller at a time; a second caller meanwhile gets the error busy. Encode calls allocate nothing
 // (captures apart, and a profile until it has room); forward passes allocate what they make, and keep their scratch.
 // Batches of any size run in slices of `max_rows` tokens. An embedding's bits depend on the model, the kernel table and
-// the input alone: not on the batch, its place in it, or the number of threads.
+// the input alone: not on the batch, its place in it, or the number of threads. Not so on a device where the plan is
+// fast, but in f32: there the device's library computes products as it likes for their number of rows, and which of
+// them, measurements in this process decide.
 //
 // On a device the calling thread puts slices on the device's streams, stages the next one's inputs while one is
 // computed, and waits for the embeddings; threads prepare inputs, and compare() is theirs too. Forward passes read and
@@ -103,6 +105,11 @@ class Session {
   int64_t scratch_bytes() const { return device_ ? device_sizes_.total() : memory_.size(); }
   const Device& device() const { return where_; }
   int64_t device_weight_bytes() const { return where_ ? running_->weight_bytes() : 0; }
+  // The device's library of products, or "none: " and why; empty where the plan does not ask for it.
+  std::string product_library() const {
+    const ProductChoices* products = running_->products();
+    return products == nullptr ? "" : products->open() ? products->text() : "none: " + products->text();
+  }
   // The scratch that a Session with these options takes.
   static int64_t scratch_bytes(const ChineseClip& model, const SessionOptions& options);
 

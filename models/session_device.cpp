@@ -2,10 +2,12 @@
 
 namespace tw {
 
-SessionDevice::SessionDevice(const Device& device, const Sizes& sizes) : device_(device) {
+SessionDevice::SessionDevice(const Device& device, const Sizes& sizes, ProductChoices* products)
+    : device_(device), products_(products) {
   const DeviceApi& api = *device.handle.api;
   const DeviceScope scope(device_.handle);
   scratch_ = Buffer::on_device(api, sizes.scratch, "session scratch");
+  workspace_ = Buffer::on_device(api, sizes.workspace, "session workspace");
   for (Lane& lane : lanes_) {
     lane.inputs = Buffer::on_device(api, sizes.inputs, "session inputs");
     lane.staged = Buffer::mapped(api, sizes.inputs, "session staging");
@@ -20,13 +22,14 @@ SliceInputs SessionDevice::inputs() {
   return {lane.staged.data(), lane.staged.size(), true};
 }
 
-Exec SessionDevice::exec(const Lane& lane) const {
+Exec SessionDevice::exec(const Lane& lane) {
   return {.kernels = nullptr,
           .member = {0, 1},
           .front = nullptr,
           .scratch = nullptr,
           .device = device_.table,
           .stream = lane.queue->stream(),
+          .products = {products_, workspace_.data(), true},
           .to_device = reinterpret_cast<intptr_t>(lane.inputs.data()) - reinterpret_cast<intptr_t>(lane.staged.data())};
 }
 

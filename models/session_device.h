@@ -22,13 +22,13 @@ class SessionDevice {
 
  public:
   struct Sizes {
-    int64_t scratch = 0, inputs = 0, results = 0;  // bytes
+    int64_t scratch = 0, inputs = 0, results = 0, workspace = 0;  // bytes
 
-    int64_t total() const { return scratch + int64_t{kLanes} * (2 * inputs + results); }
+    int64_t total() const { return scratch + workspace + int64_t{kLanes} * (2 * inputs + results); }
   };
 
-  // Throws as DeviceScope, Buffer and DeviceQueue.
-  SessionDevice(const Device& device, const Sizes& sizes);
+  // `products`: of the model, or null. Throws as DeviceScope, Buffer and DeviceQueue.
+  SessionDevice(const Device& device, const Sizes& sizes, ProductChoices* products);
 
   Buffer& scratch() { return scratch_; }
 
@@ -66,7 +66,8 @@ class SessionDevice {
     before(ex);
     const int64_t bytes = result.rows * result.columns * size_of(DType::f32);
     bool whole = true;
-    recorded_.run(*lane.queue, shape, [&] {
+    recorded_.run(*lane.queue, shape, [&](bool recorded) {
+      ex.products.may_try = !recorded;
       whole = body(ex);
       if (whole) lane.queue->copy(lane.returned.data(), result.data, bytes);
       return whole;
@@ -94,13 +95,14 @@ class SessionDevice {
     float* out = nullptr;  // where `returned` is to come when that is done; null: nowhere
     int64_t out_bytes = 0;
   };
-  Exec exec(const Lane& lane) const;
+  Exec exec(const Lane& lane);
   void finish(Lane& lane);
   void finish();
   void abandon() noexcept;
 
   Device device_;
-  Buffer scratch_;  // the device's
+  ProductChoices* products_;
+  Buffer scratch_, workspace_;  // the device's
   Lane lanes_[kLanes];
   int next_ = 0;  // the lane of the next slice
   RecordedSlices recorded_;

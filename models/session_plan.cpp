@@ -140,7 +140,8 @@ SessionDevice::Sizes Session::device_sizes(const ChineseClip& model, const Sessi
   const int64_t rows = rows_in_slice(model, options), items = items_in_rows(rows, options);
   return {.scratch = measure.used(),
           .inputs = slice_input_bytes(model, rows, items, true),
-          .results = items * model.embedding_width() * size_of(DType::f32)};
+          .results = items * model.embedding_width() * size_of(DType::f32),
+          .workspace = model.may_use_library(options.device) ? BlasLtProduct::kWorkspace : 0};
 }
 
 int64_t Session::scratch_bytes(const ChineseClip& model, const SessionOptions& options) {

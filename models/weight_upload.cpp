@@ -27,17 +27,33 @@ void WeightUpload::repack(PackedMatrix& to, PackedMatrix made) {
 void WeightUpload::copy(Linear& to, const Linear& from) {
   copy(to.bias, from.bias);
   if (from.fp8.input == 0) {
-    const bool in_tiles = in_tiles_ && from.weights.type() != DType::f32;
-    return in_tiles ? repack(to.weights, from.weights.as_tiles()) : copy(to.weights, from.weights);
+    const bool narrow = from.weights.type() != DType::f32;
+    if (in_tiles_ && narrow) {
+      repack(to.weights, from.weights.as_tiles());
+    } else {
+      copy(to.weights, from.weights);
+    }
+    if (plain_ && narrow) copy_plain(to, from);
+    return;
   }
   const auto* factors = from.fp8.weights.as<float>();
   PackedMatrix e4m3 = from.weights.as_e4m3(factors);
   repack(to.weights, in_tiles_ ? e4m3.as_tiles() : std::move(e4m3));
   const int64_t n = from.fp8.weights.size() / size_of(DType::f32);
-  scales_.emplace_back(n * size_of(DType::f32), "weights");
-  for (int64_t i = 0; i < n; ++i) scales_.back().as<float>()[i] = 1.0f / (from.fp8.input * factors[i]);
-  copy(to.fp8.scale, scales_.back());
+  vectors_.emplace_back(n * size_of(DType::f32), "weights");
+  for (int64_t i = 0; i < n; ++i) vectors_.back().as<float>()[i] = 1.0f / (from.fp8.input * factors[i]);
+  copy(to.fp8.scale, vectors_.back());
   to.fp8.input = from.fp8.input;
+}
+
+void WeightUpload::copy_plain(Linear& to, const Linear& from) {
+  repack(to.plain_rows, from.weights.as_rows());
+  const int64_t n = from.bias.size() / size_of(DType::f32);
+  const auto round = from.weights.type() == DType::f16 ? f32_to_f16 : f32_to_bf16;
+  vectors_.emplace_back(n * size_of(DType::bf16), "weights");
+  for (int64_t i = 0; i < n; ++i) vectors_.back().as<uint16_t>()[i] = round(from.bias.as<float>()[i]);
+  copy(to.plain_bias, vectors_.back());
+  plain_bytes_ += to.plain_rows.bytes() + to.plain_bias.size();
 }
 
 void WeightUpload::copy(LayerNorm& to, const LayerNorm& from) {

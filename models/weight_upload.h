@@ -11,9 +11,10 @@ namespace tw {
 // Makes one after the other, for as long as its DeviceScope lasts. What is copied from has to stay until finish().
 class WeightUpload {
  public:
-  // Throws as Buffer and DeviceQueue, as everything here does.
-  explicit WeightUpload(const Device& device)
-      : api_(*device.handle.api), in_tiles_(device.table->weights_in_tiles), queue_(api_) {}
+  // `plain`: weights in bf16 and f16 for the device's library too. Throws as Buffer and DeviceQueue, as everything here
+  // does.
+  WeightUpload(const Device& device, bool plain)
+      : api_(*device.handle.api), in_tiles_(device.table->weights_in_tiles), plain_(plain), queue_(api_) {}
   ~WeightUpload() { queue_.wait_whatever_comes(); }
 
   void copy(Buffer& to, const Buffer& from);
@@ -23,18 +24,22 @@ class WeightUpload {
     queue_.wait();
     repacked_.clear();
     repacked_bytes_ = 0;
-    scales_.clear();
+    vectors_.clear();
   }
+  int64_t plain_bytes() const { return plain_bytes_; }  // of what the library alone reads
 
  private:
   void copy(PackedMatrix& to, const PackedMatrix& from);
   void repack(PackedMatrix& to, PackedMatrix made);
+  void copy_plain(Linear& to, const Linear& from);
 
   const DeviceApi& api_;
-  const bool in_tiles_;                 // the device's products in bf16, f16 and e4m3 read tiles
+  const bool in_tiles_;  // the device's products in bf16, f16 and e4m3 read tiles
+  const bool plain_;
   std::vector<PackedMatrix> repacked_;  // on their way
   int64_t repacked_bytes_ = 0;
-  std::vector<Buffer> scales_;
+  std::vector<Buffer> vectors_;  // on their way
+  int64_t plain_bytes_ = 0;
   DeviceQueue queue_;
 };
 

@@ -21,16 +21,17 @@ namespace tw {
 // computes them as bf16 on rounded numbers.
 enum class Precision { f32, int8, bf16, f16, fp8 };
 
-// How products are computed. `exact`: as kernel_table.h says of `linear`. `fast`: the large products of an image tower
-// in f32 by Strassen's algorithm (kernels/pack_strassen.h), for the CPU: an eighth fewer multiplications, in up to 7/4
-// of the memory, with errors up to about twice as large.
+// How products are computed. `exact`: as kernel_table.h says of `linear`. `fast`: on the CPU the large products of an
+// image tower in f32 by Strassen's algorithm (kernels/pack_strassen.h): an eighth fewer multiplications, in up to 7/4
+// of the memory, with errors up to about twice as large. On a device products in bf16 and f16 by its library where that
+// is faster (kernels/product_choices.h), in twice the memory; their bits may depend on the batch.
 enum class Plan { exact, fast };
 
 struct CalibrationInputs;
 
 struct LoadOptions {
   Precision precision = Precision::f32;
-  Plan plan = Plan::exact;                         // fast: f32 alone
+  Plan plan = Plan::exact;                         // fast: not in eight bits
   int threads = 1;                                 // readers; the result is the same
   int64_t memory_budget = 0;                       // bytes that packed weights may take; 0: no limit
   bool allow_unexpected = false;                   // ignore tensors that the configuration does not ask for

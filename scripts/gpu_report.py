@@ -49,7 +49,8 @@ def encode_rows(records) -> list:
     for r in records:
         if r["kind"] == "encode" and "median_ms" in r:
             workload = (r["preset"], r["tower"], str(r["tokens"]), r["batch"], r["precision"])
-            groups.setdefault(workload, {}).setdefault(r["engine"], []).append(r)
+            engine = r["engine"] + (", fast plan" if r.get("plan") == "fast" else "")
+            groups.setdefault(workload, {}).setdefault(engine, []).append(r)
     rows = []
     for (preset, tower, tokens, batch, precision), engines in groups.items():
         mine = [r["median_ms"] for r in engines.get("tuwen", [])]

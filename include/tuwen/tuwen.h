@@ -21,8 +21,7 @@
  *   unspecified. The library never prints, never ends the process and lets no C++ exception out.
  * - Options: an option struct begins with its size: `tuwen_load_options o = {sizeof o};`. Zero is the default of
  *   every other field, and a null pointer stands for all defaults. An older program runs on a newer library as is.
- * - Matrices: float32, row-major, without gaps; shapes are written [rows, columns]. Output arrays belong to the
- *   caller.
+ * - Matrices: float32, row-major, without gaps; shapes are written [rows, columns]. Output arrays are the caller's.
  * - Text: UTF-8 with a length, zero bytes allowed. Invalid UTF-8 is read as U+FFFD, which the tokenizer drops. Paths
  *   are zero-terminated.
  * - Handles: made by ..._load, ..._create, ..._read; given back once to the function named at the type. Giving back
@@ -30,7 +29,7 @@
  * - Threads: functions on const handles may run at the same time. A session is for one call at a time: a second one
  *   gets TUWEN_BUSY. Different sessions are independent.
  * - Numbers: an embedding has the same bits alone or in any batch, with any number of threads, for a given model,
- *   precision and instruction set. Embeddings agree with transformers 4.37.2 to 1e-5 in f32.
+ *   precision and instruction set (but TUWEN_FAST). Embeddings agree with transformers 4.37.2 to 1e-5 in f32.
  */
 #ifndef TUWEN_H
 #define TUWEN_H
@@ -288,8 +287,9 @@ enum {
 typedef int32_t tuwen_plan;
 enum {
   TUWEN_EXACT = 0,
-  TUWEN_FAST = 1 /* f32 alone: large products of the image tower by Strassen's algorithm, faster, in up to 7/4 of the
-                    memory, with rounding errors about twice as large; for sessions on the CPU */
+  TUWEN_FAST = 1 /* f32: large products of the image tower by Strassen's algorithm, faster, in up to 7/4 of the memory,
+     with rounding errors about twice as large; such a model runs on the CPU alone. Other types, on a device: products
+     by cuBLASLt where that measures faster, in twice the memory; a result's bits may then depend on its batch */
 };
 
 typedef int32_t tuwen_towers;
@@ -419,6 +419,7 @@ typedef struct tuwen_session_info {
   char device[16];             /* "cpu", "cuda:0" */
   char device_name[96];        /* "NVIDIA H200"; empty for the CPU */
   int64_t device_weight_bytes; /* of the model's copy on the device, which its sessions share */
+  char products[96];           /* TUWEN_FAST there: "cuBLASLt 13.1.0", or "none: " and why; else empty */
 } tuwen_session_info;
 
 TUWEN_API tuwen_status tuwen_session_get_info(const tuwen_session* session, tuwen_session_info* info);

@@ -21,6 +21,8 @@ void layer_norm(Stream stream, const LayerNormBatchArgs& p);
 void softmax(Stream stream, const RowsArgs& p);
 void l2_normalize(Stream stream, const RowsArgs& p);
 void activation(Stream stream, const RowsArgs& p);
+void activate_rows(Stream stream, const ActivateArgs& p);
+void compare_rows(Stream stream, const CompareRowsArgs& p);
 void embed(Stream stream, const EmbedArgs& p);
 void add_periodic(Stream stream, const AddPeriodicArgs& p);
 void patches_u8(Stream stream, const PatchesBatchArgs& p);

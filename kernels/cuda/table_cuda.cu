@@ -24,6 +24,8 @@ constexpr DeviceTable table() {
       .softmax = entry<kEarly, cuda::softmax>,
       .l2_normalize = entry<kEarly, cuda::l2_normalize>,
       .activation = entry<kEarly, cuda::activation>,
+      .activate = entry<kEarly, cuda::activate_rows>,
+      .compare_rows = entry<kEarly, cuda::compare_rows>,
       .embed = entry<kEarly, cuda::embed>,
       .add_periodic = entry<kEarly, cuda::add_periodic>,
       .patches_u8 = entry<kEarly, cuda::patches_u8>,

@@ -90,9 +90,10 @@ class PreTrainedModel:
 
         `dtype` is "float32", "bfloat16", "int8", "float8_e4m3fn" or, on a CUDA device, "float16", `threads` 0 for all CPUs that this
         process may use, `device` "cpu", "cuda" or "cuda:N"; where there is no such device a warning says why, and the CPU is used.
-        `plan` "fast" computes large float32 products of pictures by Strassen's algorithm, on the CPU, with more memory. Other keywords
-        that are attributes of the configuration override it. With `state_dict` the weights are taken from there, and
-        with a configuration object beside it the path may be None."""
+        `plan` "fast" computes large float32 products of pictures by Strassen's algorithm on the CPU, and those of other types by
+        cuBLASLt on a CUDA device where that measures faster, with more memory. Other keywords that are attributes of the
+        configuration override it. With `state_dict` the weights are taken from there, and with a configuration object
+        beside it the path may be None."""
         where = {key: kwargs.pop(key) for key in _WHERE if key in kwargs}
         for ignored in _IGNORED:
             kwargs.pop(ignored, None)

@@ -3,6 +3,7 @@
 from mutations.commands import CLI
 from mutations.cuda import CUDA
 from mutations.kernels import KERNELS
+from mutations.library import LIBRARY
 from mutations.models import MODELS
 
-MUTATIONS = KERNELS + MODELS + CUDA + CLI
+MUTATIONS = KERNELS + MODELS + CUDA + LIBRARY + CLI

@@ -336,8 +336,8 @@ CUDA = [
         "const int64_t rows = row_tiles - first < 0 ? row_tiles - first : kBand;"),
     cuda(
         "sm90-strips", "models/weight_upload.cpp", "weights of two bytes come in strips",
-        "const bool in_tiles = in_tiles_ &&",
-        "const bool in_tiles = false &&"),
+        "    if (in_tiles_ && narrow) {",
+        "    if (false) {"),
     cuda(
         "sm90-view", "kernels/ops_device.cpp", "a range of columns begins with its tile",
         ".skipped = w.skipped",
@@ -356,8 +356,8 @@ CUDA = [
         "return capability >= 90 &&", tests=("test_core",)),
     cuda(
         "cuda-copy-kept", "models/chinese_clip.cpp", "every session has a copy of the weights of its own",
-        "if (copy.device == device.handle && copy.table == device.table)",
-        "if (copy.device == device.handle && false)"),
+        "if (copy.device == device.handle && copy.table == device.table &&",
+        "if (copy.device == device.handle && false &&"),
     cuda(
         "cuda-shape-longest", SESSION, "texts of other lengths pass for the same shape",
         "longest = std::max(longest, length);",

@@ -44,13 +44,17 @@ TEST_CASE("a bf16 model takes half the room for its products and points where th
   CHECK(a.data != b.data);
 }
 
-TEST_CASE("a plan loads by option and is said; an unknown one, and one for another precision, are refused") {
+TEST_CASE("a plan loads by option and is said; an unknown one, and the fast one in eight bits, are refused") {
   auto options = tuwen::make<tuwen_load_options>();
   CHECK(model().info().plan == TUWEN_EXACT);
   options.plan = TUWEN_FAST;
   CHECK(tuwen::Model::load(base_model(), &options).info().plan == TUWEN_FAST);
   CHECK(tuwen::Model::inspect(base_model(), &options).plan == TUWEN_FAST);
   options.precision = TUWEN_BF16;
+  const tuwen::Model bf16 = tuwen::Model::load(base_model(), &options);
+  CHECK(bf16.info().plan == TUWEN_FAST);
+  CHECK(std::string(tuwen::Session(bf16).info().products).empty());  // on the CPU
+  options.precision = TUWEN_INT8;
   CHECK_THROWS_WITH(tuwen::Model::load(base_model(), &options), Catch::Contains("plan fast: expected precision f32"));
   CHECK_THROWS_WITH(tuwen::Model::inspect(base_model(), &options), Catch::Contains("plan fast"));
   options.plan = 2;

@@ -27,7 +27,7 @@ class Verify(CommandLine):
             self.assertEqual(stages["text.embeds"]["limit"] > 0, precision["precision"] == "f32")
             self.assertEqual(stages["text.embeds"]["cosine_limit"] > 0, precision["precision"] != "f32")
         run("verify", MODEL, "--goldens", VERIFY, "--plan", "fast")
-        failed = run("verify", MODEL, "--goldens", VERIFY, "--plan", "fast", "--precision", "bf16", status=1).stderr.decode()
+        failed = run("verify", MODEL, "--goldens", VERIFY, "--plan", "fast", "--precision", "int8", status=1).stderr.decode()
         self.assertIn("plan fast: expected precision f32", failed)
         run("verify", MODEL, "--goldens", VERIFY, "--plan", "slow", status=2)
         text = run("verify", MODEL, "--goldens", VERIFY).stdout.decode()

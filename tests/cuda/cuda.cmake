@@ -32,7 +32,7 @@ endif()
 # The same cases on a card, and larger ones. Skipped where there is none.
 if(TUWEN_HAVE_CUDA)
   set(cases ${cuda_tests})
-  list(FILTER cases EXCLUDE REGEX "/(shim|test_shim|test_shim_early|test_shim_sm90|test_geometry|test_staged|test_session|test_forward_faults)\\.cpp$")
+  list(FILTER cases EXCLUDE REGEX "/(shim|test_shim|test_shim_early|test_shim_sm90|test_geometry|test_staged|test_session|test_forward_faults|test_product_choices|test_fast_plan)\\.cpp$")
   add_executable(test_gpu ${cases} ${card_tests})
   target_link_libraries(test_gpu PRIVATE tuwen_models tuwen_cuda Catch2::Catch2 tuwen_options)
   add_test(NAME test_gpu COMMAND test_gpu)

@@ -8,10 +8,14 @@
 
 namespace tw::test {
 
-// Kernels of this thread wait on the fake driver's streams, as copies do.
+// Kernels of this thread wait on the fake driver's streams, as copies do, and take a millisecond each there.
 inline void leave_kernels_to_driver() {
   shim::keep_launches([](void* stream, shim::Kept launch) {
-    driver->put(stream, {.run = std::move(launch.run), .kernel = true, .begin = std::move(launch.begin)});
+    const auto run = [run = std::move(launch.run)] {
+      run();
+      driver->milliseconds += 1;
+    };
+    driver->put(stream, {.run = run, .kernel = true, .begin = std::move(launch.begin)});
   });
 }
 

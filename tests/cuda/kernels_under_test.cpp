@@ -256,6 +256,25 @@ void clear(const ClearArgs& args) {
   s.finish();
 }
 
+void activate_rows(const ActivateArgs& args) {
+  Staged s("activate");
+  ActivateArgs p = args;
+  p.x = s.bytes_out(p.x, extent(p.rows, p.x_stride, p.columns) * size_of(p.type));
+  cuda::activate_rows(s.stream(), p);
+  s.finish();
+}
+
+void compare_rows(const CompareRowsArgs& args) {
+  Staged s("compare_rows");
+  CompareRowsArgs p = args;
+  const int64_t bytes = extent(p.rows, p.stride, p.columns) * size_of(p.type);
+  p.x = s.bytes_in(p.x, bytes);
+  p.y = s.bytes_in(p.y, bytes);
+  p.worst = s.out(p.worst, p.rows);
+  cuda::compare_rows(s.stream(), p);
+  s.finish();
+}
+
 void store_heads(const StoreHeadsArgs& args) {
   Staged s("store_heads");
   StoreHeadsArgs p = args;

@@ -40,6 +40,8 @@ void patches_f32_batch(const PatchesBatchArgs& p);
 void resize(const ResizeBatchArgs& p, int64_t staged_bytes, int64_t between_bytes);
 void gather_rows(const GatherRowsArgs& p, int64_t rows_of_x);
 void clear(const ClearArgs& p);
+void activate_rows(const ActivateArgs& p);
+void compare_rows(const CompareRowsArgs& p);
 void store_heads(const StoreHeadsArgs& p);
 
 }  // namespace tw::test

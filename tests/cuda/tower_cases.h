@@ -40,8 +40,9 @@ inline ChineseClipConfig tiny_config() {
   return c;
 }
 
-inline std::shared_ptr<const ChineseClip> load(const ChineseClipConfig& config, Precision precision = Precision::f32) {
-  return load_random(config, 41, {.precision = precision});
+inline std::shared_ptr<const ChineseClip> load(const ChineseClipConfig& config, Precision precision = Precision::f32,
+                                               Plan plan = Plan::exact) {
+  return load_random(config, 41, {.precision = precision, .plan = plan});
 }
 
 struct Inputs {

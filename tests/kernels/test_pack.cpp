@@ -71,6 +71,34 @@ TEST_CASE("pack: bf16 lies in pairs, rounded, depth and strips padded with zeros
   }
 }
 
+TEST_CASE("pack: plain rows have every element in its place, zeros behind each row") {
+  Random random(6);
+  for (const DType type : {DType::bf16, DType::f16}) {
+    for (const int64_t n : {1, 16, 31, 80}) {
+      for (const int64_t k : {1, 7, 32, 33, 100}) {
+        const std::vector<float> rows = random.normal_vector(n * k);
+        PackedMatrix packed(n, k, type, "test");
+        packed.set_rows(0, n, rows.data());
+        const PackedMatrix plain = packed.as_rows();
+        const int64_t depth = (k + 31) / 32 * 32;
+        CAPTURE(name(type), n, k);
+        CHECK(plain.n() == n);
+        CHECK(plain.k() == k);
+        CHECK(plain.type() == type);
+        REQUIRE(plain.bytes() == n * depth * 2);
+        int64_t wrong = 0;
+        for (int64_t i = 0; i < n * depth; ++i) {
+          const float expected = i % depth < k ? rows[static_cast<size_t>(i / depth * k + i % depth)] : 0.0f;
+          wrong += plain.memory().as<uint16_t>()[i] != (type == DType::f16 ? f32_to_f16 : f32_to_bf16)(expected);
+        }
+        CHECK(wrong == 0);
+        if (n > 16) CHECK(plain.strip_at(16) == plain.memory().data() + 16 * depth * 2);
+        CHECK(plain.skipped_at(16) == 0);
+      }
+    }
+  }
+}
+
 TEST_CASE("pack: rows may come in parts and in any order") {
   Random random(2);
   for (int repeat = 0; repeat < 50; ++repeat) {

@@ -6,6 +6,7 @@
 #include "kernels/select.h"
 #include "models/session.h"
 #include "tests/support/expect_error.h"
+#include "tests/support/fake_device.h"
 #include "tests/support/random.h"
 #include "tests/support/random_checkpoint.h"
 
@@ -95,12 +96,29 @@ TEST_CASE("the fast plan: weights of all blocks but the last, as much memory as 
   CHECK(unchanged->weight_bytes() == load_random(narrow, 93)->weight_bytes());
 }
 
-TEST_CASE("the fast plan: other precisions are refused by name") {
+TEST_CASE("the fast plan: eight bits are refused by name, other precisions are on the CPU what they are") {
   const ChineseClipConfig config = awkward_config();
-  for (const Precision precision : {Precision::bf16, Precision::int8, Precision::f16, Precision::fp8})
-    expect_error(
-        ErrorCode::unsupported, [&] { load_random(config, 94, {.precision = precision, .plan = Plan::fast}); },
-        "plan fast", "precision f32");
+  expect_error(
+      ErrorCode::unsupported, [&] { load_random(config, 94, {.precision = Precision::int8, .plan = Plan::fast}); },
+      "plan fast", "int8");
+  const std::vector<float> pixels = Random(96).uniform_vector(3 * 32 * 32, -1.8, 2.2);
+  for (const Precision precision : {Precision::bf16, Precision::fp8}) {
+    std::vector<float> out[2];
+    for (const Plan plan : {Plan::exact, Plan::fast}) {
+      const auto model = load_random(config, 94, {.precision = precision, .plan = plan});
+      std::vector<float>& embedding = out[static_cast<int>(plan)];
+      embedding.resize(static_cast<size_t>(model->embedding_width()));
+      Session(model, {}).encode_images({pixels.data(), false, nullptr, 1}, embedding);
+    }
+    CHECK(out[0] == out[1]);
+  }
+}
+
+TEST_CASE("the fast plan: weights for Strassen products are of no use on a device") {
+  const Models m;
+  const Device device{device_handle(kFake, 1)};
+  expect_error(
+      ErrorCode::unsupported, [&] { m.fast->on_device(device); }, "fake", "exact plan");
 }
 
 TEST_CASE("the fast plan: every row of every layer, of pictures of another size too") {

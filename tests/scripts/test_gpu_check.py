@@ -190,10 +190,12 @@ class Summary(unittest.TestCase):
             {**about, "engine": "tuwen", "median_ms": 1.9, "gflops": 1000.0, "cosine": 0.9998},
             {**about, "engine": "tuwen", "median_ms": 2.1},
             {**about, "engine": "torch eager", "median_ms": 3.0, "resident_ms": 2.5},
+            {**about, "engine": "tuwen", "plan": "fast", "median_ms": 1.5},
             {**about, "engine": "torch compile", "error": "none"}])
-        self.assertEqual([r[5] for r in rows], ["tuwen", "torch eager"])
+        self.assertEqual([r[5] for r in rows], ["tuwen", "torch eager", "tuwen, fast plan"])
         self.assertEqual(rows[0][6:11], ["2.000", "10.0 %", "4,000", "1.0", ""])
         self.assertEqual(rows[1][6:12], ["3.000", "", "2,667", "", "1.50", "2.500"])
+        self.assertEqual(rows[2][6:11], ["1.500", "", "5,333", "", "0.75"])
 
     def test_architectures(self):
         self.assertEqual([gpu_check.architecture(c) for c in ("8.0", "8.9", "9.0", "12.0")], ["80-real", "89-real", "90a-real", "120-real"])

@@ -44,7 +44,7 @@ struct Driver {
   int error = kLost;
   int calls = 0;
   int current = 0;  // device of the thread
-  std::set<void*> memory, mapped, streams, recordings;
+  std::set<void*> memory, mapped, streams, recordings, marks;
   std::vector<FakeStream> work;  // of `streams`
   Recorded* recording = nullptr;
   void* recorded_stream = nullptr;
@@ -52,9 +52,12 @@ struct Driver {
   int follows = 0;
   int kernels = 0, early = 0;  // that have run, and of these such as began early
   bool kernels_copy = false;   // what is copied to a stream waits there as one kernel
+  double milliseconds = 0;     // that work has taken, as far as it says so
 
   int next() { return ++calls == fails_at ? error : 0; }
-  bool nothing_left() const { return memory.empty() && mapped.empty() && streams.empty() && recordings.empty(); }
+  bool nothing_left() const {
+    return memory.empty() && mapped.empty() && streams.empty() && recordings.empty() && marks.empty();
+  }
 
   FakeStream& of(void* stream) {
     const auto found = std::find_if(work.begin(), work.end(), [=](const FakeStream& s) { return s.stream == stream; });
@@ -110,7 +113,10 @@ inline int allocate_in(std::set<void*>& owned, void** memory, int64_t bytes) {
   constexpr size_t kAligned = 256;  // as cudaMalloc does
   const size_t size = (static_cast<size_t>(bytes) + kAligned - 1) / kAligned * kAligned;
   *memory = std::aligned_alloc(kAligned, size);
-  std::memset(*memory, 0xff, size);  // NaN to whoever reads it
+  // NaN to whoever reads it; of much memory the ends, which is where sizes go wrong.
+  constexpr size_t kMuch = size_t{4} << 20, kEnd = size_t{1} << 20;
+  std::memset(*memory, 0xff, size > kMuch ? kEnd : size);
+  if (size > kMuch) std::memset(static_cast<char*>(*memory) + size - kEnd, 0xff, kEnd);
   owned.insert(*memory);
   return 0;
 }
@@ -204,6 +210,22 @@ inline const DeviceApi kFake = {
           CHECK(driver->recordings.erase(recording) == 1);
           delete static_cast<Recorded*>(recording);
           return error;
+        },
+    .create_mark = [](void** mark) { return allocate_in(driver->marks, mark, sizeof(double)); },
+    .destroy_mark = [](void* mark) { return release_from(driver->marks, mark); },
+    .set_mark =
+        [](void* mark, void* stream) {
+          CHECK(driver->marks.count(mark) == 1);
+          CHECK(driver->recording == nullptr);
+          if (const int error = driver->next()) return error;
+          driver->put(stream, {.run = [=] { *static_cast<double*>(mark) = driver->milliseconds; }});
+          return 0;
+        },
+    .time_between =
+        [](float* milliseconds, void* first, void* last) {
+          if (const int error = driver->next()) return error;
+          *milliseconds = static_cast<float>(*static_cast<double*>(last) - *static_cast<double*>(first));
+          return 0;
         },
     .describe = [](int error) { return error == kOutOfMemory ? "out of memory" : "the device is lost"; },
     .out_of_memory = kOutOfMemory,

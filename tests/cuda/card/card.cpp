@@ -5,6 +5,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "core/device_blaslt.h"
 #include "core/device_cuda.h"
 #include "core/error.h"
 #include "kernels/cuda/table_cuda.h"
@@ -16,7 +17,8 @@ namespace {
 CudaDevice card;
 
 Device device(KernelsBegin begin) {
-  return {card.handle, &(card.sm90a ? cuda_table_sm90(begin) : cuda_table(begin)), card.name, card.multiplies_e4m3()};
+  return {card.handle, &(card.sm90a ? cuda_table_sm90(begin) : cuda_table(begin)), card.name, card.multiplies_e4m3(),
+          cublaslt};
 }
 
 }  // namespace
