@@ -34,7 +34,7 @@ void attention_full(const KernelTable& table, Generator& random, Verdict& verdic
           if (i % 3 == 1 || (i + j) % 4 == 0) bias.at(i, j) = -FLT_MAX;  // every third query sees nothing
       std::vector<float> distances(static_cast<size_t>((s.queries + s.keys) * s.width));
       for (float& d : distances) d = number();
-      Lines<float> scratch(attention_scratch(s.keys, s.width));
+      Lines<float> scratch = scratch_of(attention_scratch(s.keys, s.width));
       const int64_t first = s.keys - s.queries;  // of which the causal query 0 sees itself
       const float scale = 0.5f;
       table.attention_full({.base = {.q = q.data(),

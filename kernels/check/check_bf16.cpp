@@ -154,7 +154,7 @@ void attention_bf16(const KernelTable& table, Generator& random, Verdict& verdic
         v(Matrix(s.keys, s.width, number));
     Bf16Matrix out(s.queries, s.width);
     const double scale = 0.25;
-    Lines<float> scratch(attention_bf16_scratch(s.keys, s.width));
+    Lines<float> scratch = scratch_of(attention_bf16_scratch(s.keys, s.width));
     table.attention_bf16({.q = q.data(),
                           .k = k.data(),
                           .v = v.data(),

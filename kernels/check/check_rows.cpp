@@ -23,7 +23,7 @@ struct Head {
 Matrix attend(const KernelTable& table, const Head& h) {
   const int64_t queries = h.q.rows(), keys = h.k.rows(), width = h.q.columns();
   Matrix out(queries, width);
-  Lines<float> scratch(attention_scratch(keys, width));
+  Lines<float> scratch = scratch_of(attention_scratch(keys, width));
   table.attention({.q = h.q.data(),
                    .k = h.k.data(),
                    .v = h.v.data(),

@@ -2,6 +2,7 @@
 // deviations.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -128,6 +129,13 @@ class Lines {
   };
   std::vector<Line> lines_;  // zero
 };
+
+// Memory that a kernel may write and has to write before it reads.
+inline Lines<float> scratch_of(int64_t count) {
+  Lines<float> scratch(count);
+  std::fill_n(scratch.data(), count, std::numeric_limits<float>::quiet_NaN());
+  return scratch;
+}
 
 // Weights [n, k] packed as kernel_table.h says, the last strip padded with zeros.
 inline Lines<float> pack_f32(const Matrix& w) {

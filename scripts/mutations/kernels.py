@@ -92,7 +92,7 @@ KERNELS = [
     Mutation(
         "bf16-attention-values", ATTENTION_BF16, "the last key of an odd number has no value",
         "const uint16_t* odd = last ? zeros : even + p.v_stride + c;",
-        "const uint16_t* odd = count - j <= 3 ? zeros : even + p.v_stride + c;"),
+        "const uint16_t* odd = last || count - j <= 3 ? zeros : even + p.v_stride + c;"),
     Mutation(
         "bf16-attention-padding", ATTENTION_BF16, "probabilities behind the last key are left as they were",
         "clear(weights + i * block_depth + count, count_depth - count);",
