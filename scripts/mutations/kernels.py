@@ -225,7 +225,7 @@ KERNELS = [
     Mutation(
         "widened-queries", ATTENTION, "later tiles of queries in bf16 repeat the first one's",
         "p.q + (first + i) * p.q_stride",
-        "p.q + i * p.q_stride"),
+        "p.q + (0 * first + i) * p.q_stride"),
     Mutation(
         "widened-results", ATTENTION, "rows in bf16 are not divided by their sums",
         "V::load(sums + c, lanes) * V(factor), lanes)",
