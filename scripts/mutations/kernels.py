@@ -227,9 +227,9 @@ KERNELS = [
         "p.q + (first + i) * p.q_stride",
         "p.q + (0 * first + i) * p.q_stride"),
     Mutation(
-        "widened-results", ATTENTION, "rows in bf16 are not divided by their sums",
+        "widened-results", ATTENTION, "rows in bf16 are divided by half their sums",
         "V::load(sums + c, lanes) * V(factor), lanes)",
-        "V::load(sums + c, lanes), lanes)"),
+        "V::load(sums + c, lanes) * V(2.0f * factor), lanes)"),
     Mutation(
         "scores-odd-strip", ATTENTION, "the last strip of an odd number of them has no scores",
         "if (s < strips) score_tile",
