@@ -117,14 +117,17 @@ std::shared_ptr<const ChineseClip> ChineseClip::on_device(const Device& device) 
   return model;
 }
 
+bool ChineseClip::asks_for_library(const Device& device) const {
+  return plan_ == Plan::fast && precision_ != Precision::f32 && device.blaslt != nullptr;
+}
+
 bool ChineseClip::may_use_library(const Device& device) const {
-  return plan_ == Plan::fast && precision_ != Precision::f32 && device.blaslt != nullptr && device.blaslt().api;
+  return asks_for_library(device) && device.blaslt().api;
 }
 
 void ChineseClip::upload(const ChineseClip& from, const Device& device) {
   const DeviceScope scope(device.handle);
-  if (from.plan_ == Plan::fast && from.precision_ != Precision::f32 && device.blaslt != nullptr)
-    products_ = std::make_unique<ProductChoices>(device);
+  if (from.asks_for_library(device)) products_ = std::make_unique<ProductChoices>(device);
   WeightUpload upload(device, products_ && products_->open());
   if (text_) text_->upload(upload, *from.text_);
   if (vision_) vision_->upload(upload, *from.vision_);

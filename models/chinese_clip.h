@@ -65,6 +65,8 @@ class ChineseClip {
   ChineseClip(const ChineseClipConfig& config, Towers towers);
   // Puts eight-bit or FP8 products in the place of f32 ones, scaled by what a calibration run shows.
   void quantize(const LoadOptions& options);
+  // Whether its products there are to be by the device's library, wherever that is found.
+  bool asks_for_library(const Device& device) const;
   void upload(const ChineseClip& from, const Device& device);
   // Binds everything once and checks it against the checkpoint.
   void check_fit(WeightBinder& binder, const LoadOptions& options);

@@ -119,13 +119,7 @@ void attention_bf16_kernel(const AttentionBf16Args& p) {
       product.add_to_output = key > 0;
       Linear(product);
     });
-    for (int64_t i = 0; i < rows; ++i) {
-      const V inverse(1.0f / softmax[i].sum);
-      uint16_t* out = p.out + (first + i) * p.out_stride;
-      for_each_vector<V>(p.width, [&](int64_t c, auto lanes) {
-        store_bf16(out + c, V::load(sums + i * width_padded + c, lanes) * inverse, lanes);
-      });
-    }
+    for (int64_t i = 0; i < rows; ++i) finish_row<V>(p, sums + i * width_padded, first + i, 1.0f / softmax[i].sum);
   }
 }
 
