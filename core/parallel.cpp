@@ -33,24 +33,29 @@ Executor calling_thread() {
   return {[](void*, int, void (*task)(void*), void* argument) { task(argument); }, nullptr};
 }
 
-int64_t WorkFront::take(uint32_t op, uint64_t claims) {
-  uint64_t state = state_.load(std::memory_order_acquire);
-  while (is_at(state, op) && claimed(state) < claims)
-    if (state_.compare_exchange_weak(state, state + kOneClaimed, std::memory_order_acq_rel, std::memory_order_acquire))
-      return static_cast<int64_t>(claimed(state));
-  return -1;
+int64_t WorkFront::take(uint32_t op, Lane& lane, Range units) {
+  uint64_t state = lane.claims.load(std::memory_order_acquire);
+  for (;;) {
+    const auto last = static_cast<uint32_t>(state >> 32);
+    if (static_cast<int32_t>(last - op) > 0) return -1;  // the team is further
+    const int64_t claimed = last == op ? static_cast<int64_t>(state & 0xFFFFFFFFu) : 0;
+    if (units.begin + claimed >= units.end) return -1;
+    const uint64_t next = uint64_t{op} << 32 | static_cast<uint64_t>(claimed + 1);
+    if (lane.claims.compare_exchange_weak(state, next, std::memory_order_acq_rel, std::memory_order_acquire))
+      return units.begin + claimed;
+  }
 }
 
-bool WorkFront::finish(uint32_t op, uint64_t claims) {
-  if (done(state_.fetch_add(kOneDone, std::memory_order_acq_rel)) + 1 < claims) return false;
-  state_.store(static_cast<uint64_t>((op + 1) & 0xFFFFu) << (2 * kBits), std::memory_order_release);
+bool WorkFront::finish(uint32_t op, int64_t count) {
+  if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 < count) return false;
+  done_.store(0, std::memory_order_relaxed);
   over_.store(op + 1, std::memory_order_release);
   over_.notify_all();
   return true;
 }
 
 void WorkFront::wait(uint32_t op) {
-  const auto is_over = [&] { return !is_at(state_.load(std::memory_order_acquire), op); };
+  const auto is_over = [&] { return over_.load(std::memory_order_acquire) != op; };
   while (!spin(is_over)) over_.wait(op, std::memory_order_acquire);
 }
 

@@ -78,7 +78,7 @@ struct Exec {
   void for_each_unit(int64_t count, Unit unit) {
     if (count <= 0) return;
     const uint32_t op = sequence++;
-    const bool ended = front->work(op, count, unit);
+    const bool ended = front->work(op, count, member, unit);
     if (profile != nullptr) profile->done(member, op, ended);
     front->wait(op);
     if (profile != nullptr) profile->left(member, op);

@@ -132,7 +132,7 @@ void values_of_mixed(Exec& ex, const Asked& a, std::span<const Sequence> group) 
   const auto* strips = static_cast<const float*>(a.values.strips);
   ex.begin("mixed_values", [&] { return cost_over_weights(a, group, a.heads); });
   ex.for_each_unit(a.heads, [&](int64_t head) {
-    const int64_t column = head * a.width, next = (head + ex.member.count) % a.heads * a.width;
+    const int64_t column = head * a.width, next = WorkFront::after(head, a.heads, ex.member) * a.width;
     ex.kernels->linear({.x = a.mixed + head * a.depth,
                         .x_stride = a.heads * a.depth,
                         .weights = strips + column * a.depth,

@@ -26,25 +26,33 @@ OpCost cost_of_product(Tensor y, LinearView w, double read, bool add_to_output) 
 // Rows that a panel of weights is multiplied with in one go: their activations stay in L2.
 constexpr int64_t kRowsPerBlock = 512;
 
-// The pieces that members share a product in: blocks of rows times panels of columns. There is more than one block only
-// where there are many rows, or so few panels that members had too little to share.
+// A member that has rows of its own to multiply all weights with has at least so many, or it would wait for weights.
+constexpr int64_t kRowsOfMember = 48;
+
+// The pieces that members share a product in: blocks of rows times panels of columns, all panels of a block before the
+// next block. With enough rows each member has blocks of its own, which it reads from its own cache: it wrote them. In
+// teams too large for that several share a block. Else there is more than one block only where panels are so few that
+// members had too little to share.
 struct Pieces {
   int64_t panels, blocks;
 
   Pieces(const Exec& ex, int64_t rows, int64_t n) : panels(ceil_div(n, kPanel)) {
-    const int64_t wanted = ex.member.count == 1 ? 1 : ceil_div(int64_t{4} * ex.member.count, panels);
+    const int64_t members = ex.member.count, wanted = members == 1 ? 1 : ceil_div(4 * members, panels);
+    int64_t apart = std::clamp<int64_t>(rows / kRowsOfMember, 1, members);
+    while (members % apart != 0) --apart;
     blocks = std::max(std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, rows / 24)), ceil_div(rows, kRowsPerBlock));
+    blocks = round_up(blocks, apart);
   }
 };
 
-// Calls body(first column, columns, first row, end row, first column of what this member will likely do next or -1),
-// all columns of a block of rows before the next block.
+// Calls body(first column, columns, first row, end row, first column of what this member will likely do next or -1).
 template <class Body>
 void for_each_piece(Exec& ex, int64_t rows, int64_t n, Body body) {
   const Pieces pieces(ex, rows, n);
-  ex.for_each_unit(pieces.panels * pieces.blocks, [&](int64_t unit) {
+  const int64_t count = pieces.panels * pieces.blocks;
+  ex.for_each_unit(count, [&](int64_t unit) {
     const int64_t n0 = unit % pieces.panels * kPanel, block = unit / pieces.panels;
-    const int64_t next = (unit + ex.member.count) % pieces.panels * kPanel;
+    const int64_t next = WorkFront::after(unit, count, ex.member) % pieces.panels * kPanel;
     body(n0, std::min(kPanel, n - n0), rows * block / pieces.blocks, rows * (block + 1) / pieces.blocks,
          next != n0 ? next : -1);
   });

@@ -87,12 +87,13 @@ void product_strassen(Exec& ex, Tensor y, Tensor x, LinearView w, Activation act
     cost.activation_bytes = bytes(x) * kStrassenProducts / 4 + (add_to_output ? 2 : 1) * bytes(y);
     return cost;
   });
-  ex.for_each_unit(pieces.ranges * pieces.groups * pieces.parts, [&](int64_t unit) {
+  const int64_t count = pieces.ranges * pieces.groups * pieces.parts;
+  ex.for_each_unit(count, [&](int64_t unit) {
     const int64_t n0 = unit % pieces.ranges * pieces.columns, block = unit / pieces.ranges;
     const int64_t first_item = block / pieces.parts * pieces.group, part = block % pieces.parts;
     const int64_t end_item = std::min(first_item + pieces.group, in.count);
     const int64_t first = in.pairs * part / pieces.parts, end = in.pairs * (part + 1) / pieces.parts;
-    const int64_t next = (unit + ex.member.count) % pieces.ranges * pieces.columns;
+    const int64_t next = WorkFront::after(unit, count, ex.member) % pieces.ranges * pieces.columns;
     for (int64_t item = first_item; item < end_item; ++item) {
       ex.kernels->linear_strassen({.rows = in.pairs_of(item, first, end),
                                    .weights = in.weights.strip_at(n0),

@@ -8,6 +8,7 @@ ABSORB = "kernels/cpu/absorb-inl.h"
 ABSORBED_OPS = "kernels/ops_absorbed.cpp"
 ATTENTION_BF16 = "kernels/cpu/attention_bf16-inl.h"
 AMX = "kernels/cpu/amx_avx512.cpp"
+PARALLEL = "core/parallel.h"
 INT8 = "kernels/cpu/gemm_int8-inl.h"
 ROWS = "kernels/cpu/rows-inl.h"
 MATH = "kernels/cpu/math-inl.h"
@@ -480,4 +481,17 @@ KERNELS = [
         "strassen-scratch", "models/session_plan.cpp", "the sums of one image have to do for a slice",
         "strassen_sums_floats(rows / image_rows, image_rows,",
         "strassen_sums_floats(1, image_rows,", ("test_models",)),
+    # Which member does what.
+    Mutation(
+        "lanes-own", PARALLEL, "every member begins with the first part",
+        "const int lane = (member.index + turn) % lanes;",
+        "const int lane = (0 * member.index + turn) % lanes;", ("test_core",)),
+    Mutation(
+        "lanes-late", "core/parallel.cpp", "a member that is late does again what is over",
+        "if (static_cast<int32_t>(last - op) > 0) return -1;",
+        "if (static_cast<int32_t>(last - op) > 1 << 30) return -1;", ("test_core",)),
+    Mutation(
+        "lanes-after", PARALLEL, "the last unit of a part is followed by the first of the next one",
+        ".begin == unit + 1 ? unit : unit + 1;",
+        ".begin == 0 ? unit : unit + 1;", ("test_core",)),
 ]

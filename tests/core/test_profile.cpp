@@ -18,7 +18,7 @@ void sleep_ms(int ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms
 void run(Profile& profile, WorkFront& front, const Member& m, uint32_t op, int short_ms, int long_ms,
          std::atomic<int>* company = nullptr) {
   profile.begin(m, op, {"text", 3, "linear"}, {.rows = 2, .columns = 3, .k = 4, .flops = 48});
-  const bool ended = front.work(op, 2, [&](int64_t) {
+  const bool ended = front.work(op, 2, m, [&](int64_t) {
     if (company != nullptr) {  // nobody takes both units
       company->fetch_add(1);
       while (company->load() < 2 * static_cast<int>(op + 1)) std::this_thread::yield();
