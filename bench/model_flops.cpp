@@ -42,10 +42,11 @@ double patch_weights(const tuwen_model_info& i) {
 
 Flops flops_of(const Tower& t, double patches, double projected, std::string_view precision) {
   const Layers layers = layers_of(t);
-  const double products = layers.products, rest = layers.attention + patches;
-  if (precision == "f32") return {products + rest + projected, 0, 0};
-  if (precision == "bf16" || precision == "f16" || precision == "fp8") return {projected, products + rest, 0};
-  return {projected, rest, products};
+  const double products = layers.products + patches;
+  if (precision == "f32") return {products + layers.attention + projected, 0, 0};
+  if (precision == "bf16" || precision == "f16" || precision == "fp8")
+    return {projected, products + layers.attention, 0};
+  return {projected, layers.attention, products};
 }
 
 double weight_size(std::string_view precision) { return precision == "f32" ? 4 : precision == "int8" ? 1 : 2; }
@@ -64,8 +65,7 @@ Flops text_flops(const tuwen_model_info& i, int64_t tokens, std::string_view pre
 
 double image_weight_bytes(const tuwen_model_info& i, std::string_view precision) {
   const Tower t = vision(i);
-  return weight_size(precision) * layer_weights(t) + (precision == "f32" ? 4 : 2) * patch_weights(i) +
-         4 * projection(t.width, i);
+  return weight_size(precision) * (layer_weights(t) + patch_weights(i)) + 4 * projection(t.width, i);
 }
 
 double text_weight_bytes(const tuwen_model_info& i, std::string_view precision) {

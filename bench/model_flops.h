@@ -20,8 +20,8 @@ struct Flops {
 // What the exact algebra leaves of one image, or of one text of `tokens` tokens: nothing is computed that the embedding
 // does not depend on. In the last layer only the class token asks, and its keys and values are absorbed:
 //   q . (Wk x_j) = (Wk^T q) . x_j       sum_j p_j Wv x_j = Wv sum_j p_j x_j
-// `precision`: "f32", "bf16" or "int8", the type of the layers' products; "f16" and "fp8" count as bf16. Attention and
-// the patch embedding of bf16 and int8 models are bf16, the projection is f32 in all.
+// `precision`: "f32", "bf16" or "int8", the type of the products, patch embedding included; "f16" and "fp8" count as
+// bf16. Attention of bf16 and int8 models is bf16, the projection is f32 in all.
 Flops image_flops(const tuwen_model_info& info, std::string_view precision);
 Flops text_flops(const tuwen_model_info& info, int64_t tokens, std::string_view precision);
 

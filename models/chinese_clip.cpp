@@ -164,7 +164,8 @@ void ChineseClip::quantize(const LoadOptions& options) {
   if (text_) text_->for_each_linear(collect);
   if (vision_) vision_->for_each_linear(collect);
   std::vector<int64_t> saved(products.size());
-  const auto make = options.precision == Precision::int8 ? make_int8 : make_fp8;
+  const bool int8 = options.precision == Precision::int8;
+  const auto make = int8 ? make_int8 : make_fp8;
   run_jobs(options.threads, static_cast<int64_t>(products.size()), [&](int64_t i) {
     Linear& w = *products[static_cast<size_t>(i)];
     const int64_t before = w.weights.bytes();
@@ -172,7 +173,7 @@ void ChineseClip::quantize(const LoadOptions& options) {
     saved[static_cast<size_t>(i)] = before - w.weights.bytes() - w.int8.bytes() - w.fp8.weights.size();
   });
   for (const int64_t bytes : saved) weight_bytes_ -= bytes;
-  if (vision_) weight_bytes_ -= vision_->round_patch_embedding();
+  if (vision_) weight_bytes_ -= int8 ? vision_->quantize_patch_embedding() : vision_->round_patch_embedding();
 }
 
 void transpose(std::span<float> out, std::span<const float> in, int64_t rows, int64_t columns) {

@@ -123,6 +123,7 @@ Session::OpMemory Session::plan_ops(Arena& arena, const ChineseClip& model, int 
   if (!int8 && !fp8) return m;
   int64_t widest = 0;
   model.for_each_linear([&](const Linear& w) { widest = std::max(widest, w.weights.k()); });
+  if (int8 && model.vision() != nullptr) widest = std::max(widest, model.vision()->values_of_patch());
   if (fp8) {
     m.quantized =
         static_cast<uint8_t*>(arena.take_bytes(rows * activation_stride(widest, DType::bf16) * size_of(DType::bf16)));

@@ -73,6 +73,15 @@ int64_t Vit::round_patch_embedding() {
   return before - weights.bytes();
 }
 
+// Normalised pixels have no outlier channels to smooth, and no mean that a calibration would have to find.
+int64_t Vit::quantize_patch_embedding() {
+  Linear& w = patch_embedding_;
+  const int64_t before = w.weights.bytes();
+  w.int8 = PackedInt8(w.weights, nullptr);
+  w.weights.release();
+  return before - w.int8.bytes();
+}
+
 void Vit::upload(WeightUpload& upload, const Vit& from) {
   upload.copy(patch_embedding_, from.patch_embedding_);
   upload.copy(position_embedding_, from.position_embedding_);

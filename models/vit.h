@@ -62,8 +62,9 @@ class Vit {
   // `prefix`: "vision_model." in a full checkpoint and in a stand-alone one.
   void bind(WeightBinder& binder, const std::string& prefix);
   void finish_loading();  // folds the class token into the position table
-  // Puts the patch embedding in bf16; the bytes saved. Throws out_of_memory.
+  // Puts the patch embedding in bf16, or in eight bits; the bytes saved. Throws out_of_memory.
   int64_t round_patch_embedding();
+  int64_t quantize_patch_embedding();
 
   // Instead of bind(): the weights of `from`, a tower of the same configuration, in a device's memory.
   void upload(WeightUpload& upload, const Vit& from);
@@ -90,6 +91,7 @@ class Vit {
   Tensor forward(Exec& ex, VitScratch& s, const PatchSource& pixels, const VitRequest& request, Stop& stop) const;
 
   const VisionConfig& config() const { return config_; }
+  int64_t values_of_patch() const { return patch_embedding_.weights.k(); }
   // The type in which attention works on a device, given that of the activations: wide heads are f32 there.
   DType device_attention_type(DType activations) const {
     return config_.head_dim() > kWidestDeviceHead ? DType::f32 : narrow_attention(activations);

@@ -15,10 +15,10 @@
 
 namespace tw {
 
-// What the matrix products of the towers compute in. In bf16 and int8 models attention and the patch embedding are
-// bf16, in f16 models f16; the projections, the norms and the residual stream are f32 in all. f16 is for devices: the
-// CPU's tables do not have it. FP8 models multiply E4M3 numbers and are bf16 in the rest, as int8 ones; the CPU
-// computes them as bf16 on rounded numbers.
+// What the matrix products of the towers compute in. In bf16 and int8 models attention is bf16, in f16 models f16; the
+// projections, the norms and the residual stream are f32 in all. f16 is for devices: the CPU's tables do not have it.
+// FP8 models multiply E4M3 numbers and are bf16 in the rest, the patch embedding included; the CPU computes them as
+// bf16 on rounded numbers.
 enum class Precision { f32, int8, bf16, f16, fp8 };
 
 // How products are computed. `exact`: as kernel_table.h says of `linear`. `fast`: on the CPU the large products of an

@@ -127,4 +127,8 @@ MODELS = [
         "config-legacy", "models/config.cpp", "the legacy section is not looked at",
         "legacy ? *legacy : current ? *current : none",
         "current ? *current : none"),
+    Mutation(
+        "int8-patch-room", "models/session_plan.cpp", "bytes of patches have the room of other inputs",
+        "if (int8 && model.vision() != nullptr)",
+        "if (fp8 && model.vision() != nullptr)", ("test_models",)),
 ]

@@ -106,6 +106,32 @@ TEST_CASE("an eight-bit model points where the f32 model points") {
   }
 }
 
+TEST_CASE("eight bits: the patch embedding is one of the products, and may read the longest rows of all") {
+  ChineseClipConfig config = config_of(52, 40);
+  config.vision.patch_size = 12;             // 432 values a patch, where other products read at most 120
+  config.text.max_position_embeddings = 16;  // so that the images fill the session's rows
+  const Pair models = load_both(config, 41);
+  Random random(42);
+  const Batch batch(config, random);
+  const auto width = static_cast<size_t>(config.projection_dim);
+  const int64_t rows = batch.images * config.vision.tokens();
+  for (const KernelTable* table : available_tables(query_cpu())) {
+    INFO(table->name);
+    Session session(models.int8, {.max_rows = std::max<int64_t>(rows, 16), .kernels = table});
+    Profile profile;
+    std::vector<float> near(3 * width);
+    session.encode_images({batch.pixels.data(), false, nullptr, batch.images}, near, {.profile = &profile});
+    bool found = false;
+    for (int64_t i = 0; i < profile.count(); ++i)
+      found |= profile.at(i).cost.k == 432 && profile.at(i).cost.type == DType::i8;
+    CHECK(found);
+    const std::vector<float> exact = encode(models.f32, batch, *table, 1);
+    for (size_t i = 0; i < 3; ++i)
+      CHECK(cosine(std::span(exact).subspan((3 + i) * width, width), std::span(near).subspan(i * width, width)) >
+            0.998);
+  }
+}
+
 TEST_CASE("an eight-bit embedding has the same bits in any batch and slice, with any number of threads") {
   const ChineseClipConfig config = config_of(64, 80);
   const Pair models = load_both(config, 33);
