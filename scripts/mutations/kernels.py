@@ -250,7 +250,7 @@ KERNELS = [
     Mutation(
         "absorb-maximum", ABSORB, "the maximum does not see the last row",
         "for (int64_t r = 0; r < p.rows; ++r) largest",
-        "for (int64_t r = 0; r + 1 < p.rows; ++r) largest"),
+        "for (int64_t r = 0; r + (p.rows > 1) < p.rows; ++r) largest"),
     Mutation(
         "absorb-head-tile", ABSORB, "later tiles of heads weigh by the first one's",
         "const float* weight = p.p + r * p.p_stride + head;",

@@ -44,6 +44,8 @@ constexpr test::SimdFunctions simd_functions(const char* name) {
                             int columns) { transpose_16x16(V(0.0f), out, in, stride, rows, First{columns}); },
       .exp = [](F y, C a) { exp(V::load(a)).store(y); },
       .expm1 = [](F y, C a) { expm1(V::load(a)).store(y); },
+      .exp2 = [](F y, C a) { exp2(V::load(a)).store(y); },
+      .exp2_roughly = [](F y, C a) { exp2_roughly(V::load(a)).store(y); },
       .erf_over_sqrt2 = [](F y, C a) { erf_over_sqrt2(V::load(a)).store(y); },
       .tanh = [](F y, C a) { tanh(V::load(a)).store(y); },
       .sigmoid = [](F y, C a) { sigmoid(V::load(a)).store(y); },

@@ -31,7 +31,7 @@ struct SimdFunctions {
   void (*load_bf16)(float* y, const uint16_t* a);
   void (*store_bf16)(uint16_t* y, const float* a);
   void (*transpose_16x16)(float* out, const float* in, int64_t stride, int rows, int columns);
-  Unary exp, expm1, erf_over_sqrt2, tanh, sigmoid;
+  Unary exp, expm1, exp2, exp2_roughly, erf_over_sqrt2, tanh, sigmoid;
 };
 
 const SimdFunctions& simd_functions_scalar();

@@ -151,6 +151,30 @@ TEST_CASE("softmax_columns: the softmax of the turned matrix; a column does not 
   }
 }
 
+TEST_CASE("softmax_columns: the largest number may stand anywhere and be anything") {
+  for (const int64_t columns : {1, 12, 17}) {
+    for (const int64_t rows : {1, 2, 52}) {
+      for (int64_t place = 0; place < rows; ++place) {
+        for (const float level : {-3e4f, 0.0f, 3e4f}) {
+          // Every other column has it at the other end. Without the maximum subtracted exp is 0 or infinite.
+          std::vector<float> x, expected;
+          for (int64_t r = 0; r < rows; ++r) {
+            for (int64_t c = 0; c < columns; ++c) {
+              const bool is_largest = r == (c % 2 == 0 ? place : rows - 1 - place);
+              x.push_back(level + (is_largest ? 400.0f : 0.0f));
+              expected.push_back(is_largest ? 1.0f : 0.0f);
+            }
+          }
+          CAPTURE(columns, rows, place, level);
+          for_each_table([&](const KernelTable& table) {
+            CHECK(first_difference(run_softmax(table, x, rows, columns, 1.0f), expected) == -1);
+          });
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("weigh_rows: integers exactly, other numbers within the bound, any range of columns alike") {
   Random random(13);
   for (const int64_t heads : {1, 2, 5, 6, 7, 12, 16, 20}) {

@@ -24,7 +24,8 @@ std::vector<float> sweep(float low, float high, uint32_t step) {
 }
 
 struct Errors {
-  double ulp = 0;  // of normal results, in units of their last place
+  double ulp = 0;       // of normal results, in units of their last place
+  double relative = 0;  // of the same
   double absolute = 0;
   float at = 0;  // of the largest ulp
 };
@@ -47,6 +48,7 @@ Errors errors(SimdFunctions::Unary function, int lanes, std::span<const float> x
         if (error > 0x1p-149) worst.ulp = std::numeric_limits<double>::infinity();  // one subnormal step
         continue;
       }
+      worst.relative = std::max(worst.relative, error / std::abs(expected));
       const double ulp = error / std::ldexp(1.0, std::ilogb(expected) - 23);
       if (ulp > worst.ulp) worst.ulp = ulp, worst.at = x[i + lane];
     }
@@ -59,6 +61,7 @@ constexpr float kInf = std::numeric_limits<float>::infinity();
 void check_all(uint32_t step) {
   const std::vector<float> everything = sweep(-kInf, kInf, step), up_to_88 = sweep(-kInf, 88.0f, step);
   const std::vector<float> normal_sigmoid = sweep(-87.0f, kInf, step), tiny_sigmoid = sweep(-kInf, -87.0f, step);
+  const std::vector<float> powers = sweep(-125.0f, 127.5f, step);  // of two, that are normal numbers
   const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
   for_each_vector_type([&](const SimdFunctions& simd) {
     const auto run = [&](const char* what, SimdFunctions::Unary function, std::span<const float> x, auto exact) {
@@ -76,6 +79,9 @@ void check_all(uint32_t step) {
     CHECK(ulp("tanh", simd.tanh, everything, [](double x) { return std::tanh(x); }) <= 5.0);
     CHECK(ulp("sigmoid", simd.sigmoid, normal_sigmoid, sigmoid) <= 2.5);
     CHECK(run("sigmoid", simd.sigmoid, tiny_sigmoid, sigmoid).absolute <= 2e-38);  // 0 where e^-x overflows
+    const auto exp2 = [](double x) { return std::exp2(x); };
+    CHECK(run("2^x", simd.exp2, powers, exp2).relative <= 2e-7);
+    CHECK(run("2^x, roughly", simd.exp2_roughly, powers, exp2).relative <= 3e-6);
     const auto erf = [](double x) { return std::erf(x / std::numbers::sqrt2); };
     CHECK(run("erf(x / sqrt 2)", simd.erf_over_sqrt2, everything, erf).absolute <= 4e-7);
   });
@@ -86,9 +92,26 @@ void check_all(uint32_t step) {
 TEST_CASE("math: elementary functions over all of f32") { check_all(4093); }
 TEST_CASE("math: a finer sweep", "[slow]") { check_all(251); }
 
+TEST_CASE("math: powers of two beyond f32 are 0 and infinity, those of whole numbers exact") {
+  for_each_vector_type([](const SimdFunctions& simd) {
+    const auto one = [&](SimdFunctions::Unary f, float x) {
+      float in[16], out[16];
+      std::fill_n(in, 16, x);
+      f(out, in);
+      return out[simd.lanes - 1];
+    };
+    for (const SimdFunctions::Unary f : {simd.exp2, simd.exp2_roughly}) {
+      for (const float x : {-kInf, -1e30f, -1000.0f, -160.0f}) CHECK(one(f, x) == 0.0f);
+      for (const float x : {kInf, 1e30f, 1000.0f, 128.0f}) CHECK(one(f, x) == kInf);
+      for (int n = -149; n < 128; ++n) CHECK(one(f, static_cast<float>(n)) == std::ldexp(1.0f, n));
+    }
+  });
+}
+
 TEST_CASE("math: NaN comes out as NaN, alone among its neighbours") {
   for_each_vector_type([](const SimdFunctions& simd) {
-    for (const SimdFunctions::Unary f : {simd.exp, simd.expm1, simd.sigmoid, simd.tanh, simd.erf_over_sqrt2}) {
+    for (const SimdFunctions::Unary f :
+         {simd.exp, simd.expm1, simd.exp2, simd.exp2_roughly, simd.sigmoid, simd.tanh, simd.erf_over_sqrt2}) {
       for (int lane = 0; lane < simd.lanes; ++lane) {
         std::vector<float> x(static_cast<size_t>(simd.lanes), 0.7f), clean(x.size()), y(x.size());
         f(clean.data(), x.data());
